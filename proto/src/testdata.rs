@@ -1,0 +1,21 @@
+//! Where tests find third-party data, and how they say what was left out without it.
+
+use std::path::{Path, PathBuf};
+
+/// The file or folder `relative` of the test data, if it is there.
+///
+/// The folder is named by `CARECORD_TESTDATA`, by default `../shared/data` beside the workspace.
+pub fn path(relative: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("CARECORD_TESTDATA").map_or_else(default_root, PathBuf::from);
+    let path = root.join(relative);
+    path.exists().then_some(path)
+}
+
+/// Says that a check did not run; `make test` counts these lines.
+pub fn skipped(check: &str) {
+    eprintln!("left out: {check}");
+}
+
+fn default_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data")
+}
