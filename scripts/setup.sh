@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the build needs and a bare Debian machine lacks; says in one line what it cannot install.
+set -euo pipefail
+
+if ! command -v cargo >/dev/null; then
+  echo "carecord: Rust is missing; install the toolchain named in Cargo.toml (rust-version), then run this again" >&2
+  exit 1
+fi
+
+missing=()
+command -v g++ >/dev/null || missing+=(g++)
+command -v make >/dev/null || missing+=(make)
+command -v pkg-config >/dev/null || missing+=(pkg-config)
+dpkg -s libssl-dev >/dev/null 2>&1 || missing+=(libssl-dev)
+# bindgen reads RocksDB's C header with libclang, any version
+ls /usr/lib/*/libclang-[0-9]*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -qv cpp || missing+=(libclang1-14)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+run=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || {
+    echo "carecord: missing packages: ${missing[*]}; install them as root, then run this again" >&2
+    exit 1
+  }
+  run=(sudo)
+fi
+echo "installing ${missing[*]} ..." >&2
+"${run[@]}" apt-get update -qq
+"${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
