@@ -54,6 +54,8 @@ mod generated {
     }
 }
 
+pub mod content;
+
 pub use generated::*;
 
 #[doc(hidden)]
