@@ -1,1 +1,3 @@
-//! (empty)
+//! SDK
+pub mod seal;
+pub mod wrap;
