@@ -1,0 +1,265 @@
+//! The operations service: `/metrics`, `/healthz`, `/logspec`, `/version`, over HTTP or HTTPS.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tower::ServiceExt;
+
+use crate::{Registry, logging::LogSpec};
+
+/// How many connections are served at once; further ones wait.
+const MAX_CONNECTIONS: usize = 64;
+/// How long a TLS handshake or a request's header may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How large the body of a request may be.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// What the node runs, as `/version` tells it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Version {
+    /// The revision of the source.
+    #[serde(rename = "CommitSHA")]
+    pub commit: String,
+    /// The released version.
+    #[serde(rename = "Version")]
+    pub version: String,
+}
+
+/// One component's health: `Err` with the reason if it cannot do its work.
+pub type HealthCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What the service tells and changes.
+#[derive(Clone)]
+pub struct Operations {
+    /// The metrics to show.
+    pub registry: Registry,
+    /// The log levels to show and change.
+    pub logspec: LogSpec,
+    /// The components to ask, by name.
+    pub health: Vec<(String, HealthCheck)>,
+    /// What to tell about the program.
+    pub version: Version,
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    time: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed_checks: Vec<FailedCheck>,
+}
+
+#[derive(Serialize)]
+struct FailedCheck {
+    component: String,
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Spec {
+    spec: String,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    error: String,
+}
+
+// === impl Operations ===
+
+impl Operations {
+    /// The service's routes, for a caller that has more of its own.
+    pub fn routes(self) -> Router {
+        Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(healthz))
+            .route("/logspec", get(logspec).put(set_logspec))
+            .route("/version", get(version))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(Arc::new(self))
+    }
+
+    /// Serves until the future is dropped.
+    pub async fn serve(self, listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>) {
+        serve(listener, tls, self.routes()).await;
+    }
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Serves `routes` over HTTP/1.1, with TLS if given, until the future is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    routes: Router,
+) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let tls = tls.clone();
+        let routes = routes.clone();
+        connections.spawn(async move {
+            connection(stream, address, tls, routes).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    routes: Router,
+) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.oneshot(request).await.into_response()) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
+    let ended = match tls {
+        None => http.serve_connection(TokioIo::new(stream), service).await,
+        Some(config) => {
+            let acceptor = tokio_rustls::TlsAcceptor::from(config);
+            match tokio::time::timeout(READ_TIMEOUT, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => http.serve_connection(TokioIo::new(stream), service).await,
+                Ok(Err(error)) => {
+                    tracing::info!(%address, %error, "operations handshake failed");
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%address, %error, "operations connection ended");
+    }
+}
+
+async fn metrics(State(operations): State<Arc<Operations>>) -> Response {
+    let content_type = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (content_type, operations.registry.render()).into_response()
+}
+
+async fn healthz(State(operations): State<Arc<Operations>>) -> Response {
+    let failed_checks: Vec<_> = operations
+        .health
+        .iter()
+        .filter_map(|(component, check)| {
+            let reason = check().err()?;
+            Some(FailedCheck { component: component.clone(), reason })
+        })
+        .collect();
+    let (code, status) = if failed_checks.is_empty() {
+        (StatusCode::OK, "OK")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+    };
+    (code, Json(Health { status, time: now(), failed_checks })).into_response()
+}
+
+async fn logspec(State(operations): State<Arc<Operations>>) -> Json<Spec> {
+    Json(Spec { spec: operations.logspec.get() })
+}
+
+async fn set_logspec(State(operations): State<Arc<Operations>>, body: String) -> Response {
+    let result = serde_json::from_str::<Spec>(&body)
+        .map_err(|error| error.to_string())
+        .and_then(|wanted| operations.logspec.set(&wanted.spec).map_err(|error| error.to_string()));
+    match result {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, Json(Refusal { error })).into_response(),
+    }
+}
+
+async fn version(State(operations): State<Arc<Operations>>) -> Json<Version> {
+    Json(operations.version.clone())
+}
+
+fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn ask(request: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("bound");
+        let sick: HealthCheck = Arc::new(|| Err("disk full".to_owned()));
+        let operations = Operations {
+            registry: Registry::new("1.2.3"),
+            logspec: LogSpec::detached("info").expect("valid"),
+            health: vec![("ledger".to_owned(), sick)],
+            version: Version { commit: "abc".to_owned(), version: "1.2.3".to_owned() },
+        };
+        let server = tokio::spawn(operations.serve(listener, None));
+        let mut stream = TcpStream::connect(address).await.expect("served");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        server.abort();
+        answer
+    }
+
+    fn request(method: &str, path: &str, body: &str) -> String {
+        let length = body.len();
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+    }
+
+    #[tokio::test]
+    async fn metrics_and_version_are_shown() {
+        let answer = ask(&request("GET", "/metrics", "")).await;
+        assert!(answer.contains("fabric_version{version=\"1.2.3\"} 1"), "{answer}");
+        let answer = ask(&request("GET", "/version", "")).await;
+        assert!(answer.ends_with(r#"{"CommitSHA":"abc","Version":"1.2.3"}"#), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_sick_component_is_named() {
+        let answer = ask(&request("GET", "/healthz", "")).await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains(r#"{"component":"ledger","reason":"disk full"}"#), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn log_levels_can_be_changed_but_not_to_nonsense() {
+        let answer = ask(&request("PUT", "/logspec", r#"{"spec":"debug"}"#)).await;
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+        let answer = ask(&request("PUT", "/logspec", r#"{"spec":"loud"}"#)).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("bad segment 'loud'"), "{answer}");
+    }
+}
