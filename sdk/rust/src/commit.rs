@@ -1,0 +1,67 @@
+//! The last step: what became of a submitted transaction.
+
+use carecord_proto::gateway::{CommitStatusRequest, SignedCommitStatusRequest};
+use carecord_proto::protos::TxValidationCode;
+use prost::Message;
+
+use crate::gateway::request;
+use crate::{Error, Network};
+
+/// A submitted transaction whose place on the ledger is awaited.
+#[derive(Clone)]
+pub struct Commit {
+    network: Network,
+    tx_id: String,
+}
+
+/// Where a transaction came to lie, and with which code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// VALID, or why not.
+    pub code: TxValidationCode,
+    /// The block that holds it.
+    pub block: u64,
+}
+
+// === impl Commit ===
+
+impl Commit {
+    /// Awaits a transaction that somebody submitted, known by its id.
+    pub fn new(network: Network, tx_id: &str) -> Self {
+        Self { network, tx_id: tx_id.to_owned() }
+    }
+
+    /// The transaction's id.
+    pub fn tx_id(&self) -> &str {
+        &self.tx_id
+    }
+
+    /// Waits until the gateway's peer has committed the transaction, valid or not.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let gateway = &self.network.gateway;
+        let message = CommitStatusRequest {
+            transaction_id: self.tx_id.clone(),
+            channel_id: self.network.name.clone(),
+            identity: gateway.signer.serialized(),
+        }
+        .encode_to_vec();
+        let signature = gateway.sign(&message)?;
+        let signed = SignedCommitStatusRequest { request: message.into(), signature };
+        let answer = gateway
+            .client()
+            .commit_status(request(signed, gateway.deadlines.commit_status))
+            .await
+            .map_err(|status| Error::gateway("commit status", status))?
+            .into_inner();
+        Ok(Status { code: answer.result(), block: answer.block_number })
+    }
+
+    /// Like [`Commit::status`]; a code other than VALID is an error.
+    pub async fn wait_valid(&self) -> Result<Status, Error> {
+        let status = self.status().await?;
+        match status.code {
+            TxValidationCode::Valid => Ok(status),
+            code => Err(Error::Commit { tx_id: self.tx_id.clone(), code, block: status.block }),
+        }
+    }
+}
