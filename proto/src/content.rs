@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn a_small_content_has_the_id_that_ipfs_gives_it() {
         // `ipfs add --cid-version=1 --raw-leaves` of "hello world\n" and of nothing
-        assert_eq!(id(b"hello world\n"), "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4");
+        assert_eq!(
+            id(b"hello world\n"),
+            "bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4"
+        );
         assert_eq!(id(b""), "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku");
     }
 

@@ -4,7 +4,7 @@
 //! clock, no randomness. What somebody signed or hashed is kept as the bytes received ([`bytes::Bytes`]) and never
 //! encoded again; maps are ordered so that what we encode ourselves is always the same.
 
-#[allow(missing_docs, clippy::all, rustdoc::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]
 mod generated {
     pub mod common {
         include!(concat!(env!("OUT_DIR"), "/common.rs"));
@@ -58,5 +58,16 @@ pub mod content;
 
 pub use generated::*;
 
+pub mod block;
+pub mod envelope;
+mod error;
+pub mod fabric_file;
+pub mod hash;
+pub mod proposal;
+pub mod rwset;
 #[doc(hidden)]
 pub mod testdata;
+pub mod transaction;
+pub mod wellformed;
+
+pub use error::{Malformed, decode};

@@ -1,6 +1,16 @@
 //! gRPC between processes: generated services, servers and reconnecting dial over mutual TLS, limits.
+//!
+//! Place in the flow: the shells of peer, orderer and SDK speak to each other through this crate and nothing else.
+//! A handler sees the certificate of its caller as the request extension [`PeerCertificate`].
 
-#[allow(missing_docs, clippy::all, rustdoc::all)]
+mod call;
+pub mod dial;
+pub mod limits;
+mod server;
+pub mod status;
+pub mod tls;
+
+#[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]
 mod generated {
     pub mod orderer {
         tonic::include_proto!("orderer");
@@ -19,4 +29,32 @@ mod generated {
     }
 }
 
+pub use dial::{Endpoint, dial};
 pub use generated::*;
+pub use limits::{Limits, MAX_MESSAGE_BYTES};
+pub use server::{PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate};
+pub use status::{code_name, error_details, with_details};
+pub use tls::{ClientAuth, ClientTls, ServerTls};
+
+/// Why a connection could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A PEM text holds no certificate or no key.
+    #[error("no {what} in the PEM text")]
+    Pem {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// TLS refused certificates or keys.
+    #[error("TLS set-up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The roots against which clients are checked cannot be used.
+    #[error("client roots: {0}")]
+    ClientRoots(#[from] rustls::server::VerifierBuilderError),
+    /// An address is not `host:port`.
+    #[error("address '{0}' is not of the form host:port")]
+    Address(String),
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}

@@ -1,0 +1,324 @@
+//! One call: admitted or refused by its service's limit, counted, passed to its handler.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, RwLock},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::{Buf, Bytes};
+use carecord_monitoring::GrpcMetrics;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Code, Status, body::Body, codegen::http, service::Routes};
+use tower::Service;
+
+use crate::{limits::MAX_COUNTED_METHODS, status::code_name};
+
+/// Calls of these services or methods are streams, and counted as such.
+const STREAMS: [&str; 6] = [
+    "/protos.Deliver/",
+    "/orderer.AtomicBroadcast/",
+    "/carecord.orderer.Cluster/",
+    "/gateway.Gateway/ChaincodeEvents",
+    "/carecord.vault.Vault/Put",
+    "/carecord.vault.Vault/Get",
+];
+/// The vault's unary methods whose names begin like its streams.
+const UNARY: &str = "/carecord.vault.Vault/PutWraps";
+
+/// What all connections of a server share to answer calls.
+pub(crate) struct Calls {
+    routes: Routes,
+    limits: HashMap<&'static str, (Arc<Semaphore>, usize)>,
+    metrics: Option<GrpcMetrics>,
+    methods: RwLock<HashMap<String, Arc<Method>>>,
+}
+
+/// A method's labels.
+struct Method {
+    service: String,
+    method: String,
+    is_stream: bool,
+}
+
+/// Counts one call when it ends.
+struct Meter {
+    metrics: GrpcMetrics,
+    method: Arc<Method>,
+    started: Instant,
+    code: Code,
+}
+
+/// Counts an open connection.
+pub(crate) struct OpenConnection(Option<GrpcMetrics>);
+
+/// An answer's body; when it ends, so does the call.
+struct Answer {
+    body: Body,
+    meter: Option<Meter>,
+    messages: MessageCounter,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A stream's request body, counted.
+struct Question {
+    body: Incoming,
+    meter: (GrpcMetrics, Arc<Method>),
+    messages: MessageCounter,
+}
+
+/// Finds where messages begin in a body: each has a flag byte and its length before it.
+#[derive(Default)]
+struct MessageCounter {
+    prefix: Vec<u8>,
+    left: usize,
+}
+
+// === impl Calls ===
+
+impl Calls {
+    pub(crate) fn new(
+        routes: Routes,
+        limits: &[(&'static str, usize)],
+        metrics: Option<GrpcMetrics>,
+    ) -> Self {
+        let limits = limits
+            .iter()
+            .map(|(service, limit)| (*service, (Arc::new(Semaphore::new(*limit)), *limit)))
+            .collect();
+        Self { routes, limits, metrics, methods: RwLock::default() }
+    }
+
+    pub(crate) fn connection(&self) -> OpenConnection {
+        if let Some(metrics) = &self.metrics {
+            metrics.connections_opened.inc();
+        }
+        OpenConnection(self.metrics.clone())
+    }
+
+    pub(crate) async fn answer(&self, request: http::Request<Incoming>) -> http::Response<Body> {
+        let path = request.uri().path();
+        let permit = match self.permit(path) {
+            Ok(permit) => permit,
+            Err(status) => return status.into_http(),
+        };
+        let meter = self.metrics.as_ref().map(|metrics| Meter::begin(metrics, self.method(path)));
+        let counted = meter
+            .as_ref()
+            .filter(|meter| meter.method.is_stream)
+            .map(|meter| (meter.metrics.clone(), Arc::clone(&meter.method)));
+        let request = request.map(|body| match counted {
+            Some(meter) => Body::new(Question { body, meter, messages: MessageCounter::default() }),
+            None => Body::new(body),
+        });
+        let Ok(response) = self.routes.clone().call(request).await;
+        let trailers_only = status_code(response.headers());
+        response.map(|body| {
+            let meter =
+                meter.map(|meter| Meter { code: trailers_only.unwrap_or(meter.code), ..meter });
+            Body::new(Answer { body, meter, messages: MessageCounter::default(), _permit: permit })
+        })
+    }
+
+    fn permit(&self, path: &str) -> Result<Option<OwnedSemaphorePermit>, Status> {
+        let Some(service) = path.split('/').nth(1) else { return Ok(None) };
+        let Some((permits, limit)) = self.limits.get(service) else { return Ok(None) };
+        Arc::clone(permits).try_acquire_owned().map(Some).map_err(|_| {
+            tracing::warn!(service, limit, "too many calls at once");
+            Status::unknown(format!(
+                "too many requests for /{service}, exceeding concurrency limit ({limit})"
+            ))
+        })
+    }
+
+    fn method(&self, path: &str) -> Arc<Method> {
+        if let Some(known) = self.methods.read().ok().and_then(|all| all.get(path).cloned()) {
+            return known;
+        }
+        let Ok(mut all) = self.methods.write() else { return Arc::new(Method::unknown()) };
+        if all.len() >= MAX_COUNTED_METHODS {
+            return Arc::new(Method::unknown());
+        }
+        Arc::clone(all.entry(path.to_owned()).or_insert_with(|| Arc::new(Method::of(path))))
+    }
+}
+
+// === impl Method ===
+
+impl Method {
+    fn of(path: &str) -> Self {
+        let mut parts = path.trim_start_matches('/').splitn(2, '/');
+        let mut label = || parts.next().unwrap_or("unknown").replace('.', "_");
+        let is_stream =
+            STREAMS.iter().any(|stream| path.starts_with(stream)) && !path.starts_with(UNARY);
+        Self { service: label(), method: label(), is_stream }
+    }
+
+    fn unknown() -> Self {
+        Self { service: "unknown".to_owned(), method: "unknown".to_owned(), is_stream: false }
+    }
+
+    fn labels(&self) -> [&str; 2] {
+        [&self.service, &self.method]
+    }
+}
+
+// === impl Meter ===
+
+impl Meter {
+    fn begin(metrics: &GrpcMetrics, method: Arc<Method>) -> Self {
+        let received =
+            if method.is_stream { &metrics.stream_received } else { &metrics.unary_received };
+        received.with_label_values(&method.labels()).inc();
+        // A call whose body ends without a status was given up by its client.
+        let code = Code::Cancelled;
+        Self { metrics: metrics.clone(), method, started: Instant::now(), code }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let (completed, duration) = if self.method.is_stream {
+            (&self.metrics.stream_completed, &self.metrics.stream_duration)
+        } else {
+            (&self.metrics.unary_completed, &self.metrics.unary_duration)
+        };
+        let [service, method] = self.method.labels();
+        let labels = [service, method, code_name(self.code)];
+        completed.with_label_values(&labels).inc();
+        duration.with_label_values(&labels).observe(self.started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        if let Some(metrics) = &self.0 {
+            metrics.connections_closed.inc();
+        }
+    }
+}
+
+// === bodies ===
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if let (Some(Ok(frame)), Some(meter)) = (&frame, &mut this.meter) {
+            if let Some(trailers) = frame.trailers_ref() {
+                meter.code = status_code(trailers).unwrap_or(Code::Unknown);
+            }
+            if let (true, Some(data)) = (meter.method.is_stream, frame.data_ref()) {
+                let sent = this.messages.count(data);
+                meter.metrics.messages_sent.with_label_values(&meter.method.labels()).inc_by(sent);
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl HttpBody for Question {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            let (metrics, method) = &this.meter;
+            let received = this.messages.count(data);
+            metrics.messages_received.with_label_values(&method.labels()).inc_by(received);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+// === impl MessageCounter ===
+
+impl MessageCounter {
+    const PREFIX_BYTES: usize = 5;
+
+    /// How many messages begin in `data`, the next piece of the body.
+    fn count(&mut self, mut data: &[u8]) -> u64 {
+        let mut begun = 0;
+        while !data.is_empty() {
+            let skipped = self.left.min(data.len());
+            data.advance(skipped);
+            self.left -= skipped;
+            let wanted = (Self::PREFIX_BYTES - self.prefix.len()).min(data.len());
+            self.prefix.extend_from_slice(&data[..wanted]);
+            data.advance(wanted);
+            if let [_, length @ ..] = self.prefix.as_slice()
+                && let Ok(length) = length.try_into()
+            {
+                self.left = u32::from_be_bytes(length) as usize;
+                self.prefix.clear();
+                begun += 1;
+            }
+        }
+        begun
+    }
+}
+
+fn status_code(headers: &http::HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: u8) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 0, 0, length];
+        bytes.extend(std::iter::repeat_n(7, length.into()));
+        bytes
+    }
+
+    #[test]
+    fn messages_are_counted_however_the_body_is_cut() {
+        let body: Vec<u8> = [message(3), message(0), message(9), message(1)].concat();
+        for piece in 1..=body.len() {
+            let mut counter = MessageCounter::default();
+            let begun: u64 = body.chunks(piece).map(|data| counter.count(data)).sum();
+            assert_eq!(begun, 4, "pieces of {piece} bytes");
+        }
+    }
+
+    #[test]
+    fn methods_are_labelled_as_fabric_labels_them() {
+        let method = Method::of("/orderer.AtomicBroadcast/Broadcast");
+        assert_eq!(method.labels(), ["orderer_AtomicBroadcast", "Broadcast"]);
+        assert!(method.is_stream);
+        assert!(!Method::of("/gateway.Gateway/Endorse").is_stream);
+        assert!(!Method::of("/carecord.vault.Vault/PutWraps").is_stream);
+        assert!(Method::of("/carecord.vault.Vault/Put").is_stream);
+    }
+}

@@ -1,0 +1,76 @@
+//! gRPC errors with details, as the official client SDKs read them.
+
+use bytes::Bytes;
+use carecord_proto::{gateway::ErrorDetail, google};
+use prost::Message;
+use tonic::{Code, Status};
+
+const ERROR_DETAIL_TYPE: &str = "type.googleapis.com/gateway.ErrorDetail";
+
+/// A status whose trailer `grpc-status-details-bin` names each node that failed and why.
+pub fn with_details(code: Code, message: impl Into<String>, details: Vec<ErrorDetail>) -> Status {
+    let message = message.into();
+    if details.is_empty() {
+        return Status::new(code, message);
+    }
+    let details = details
+        .into_iter()
+        .map(|detail| prost_types::Any {
+            type_url: ERROR_DETAIL_TYPE.to_owned(),
+            value: detail.encode_to_vec(),
+        })
+        .collect();
+    let rich = google::rpc::Status { code: code as i32, message: message.clone(), details };
+    Status::with_details(code, message, Bytes::from(rich.encode_to_vec()))
+}
+
+/// The details of a status; empty if it carries none that can be read.
+pub fn error_details(status: &Status) -> Vec<ErrorDetail> {
+    let Ok(rich) = google::rpc::Status::decode(status.details()) else { return Vec::new() };
+    rich.details
+        .into_iter()
+        .filter(|detail| detail.type_url == ERROR_DETAIL_TYPE)
+        .filter_map(|detail| ErrorDetail::decode(detail.value.as_slice()).ok())
+        .collect()
+}
+
+/// A code's name as Go spells it, which is how Fabric's metrics and logs show it.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_come_back_as_they_were_given() {
+        let detail = ErrorDetail {
+            address: "peer0:7051".to_owned(),
+            msp_id: "HospitalAMSP".to_owned(),
+            message: "chaincode response 500, no".to_owned(),
+        };
+        let status = with_details(Code::Aborted, "failed", vec![detail.clone()]);
+        assert_eq!(status.code(), Code::Aborted);
+        assert_eq!(error_details(&status), vec![detail]);
+        assert!(error_details(&Status::aborted("failed")).is_empty());
+    }
+}
