@@ -1,0 +1,1 @@
+//! A ledger in memory with the semantics of the real one, and identities, for contract tests.
