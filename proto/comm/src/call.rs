@@ -115,12 +115,14 @@ impl Calls {
             None => Body::new(body),
         });
         let Ok(response) = self.routes.clone().call(request).await;
-        let trailers_only = status_code(response.headers());
-        response.map(|body| {
-            let meter =
-                meter.map(|meter| Meter { code: trailers_only.unwrap_or(meter.code), ..meter });
-            Body::new(Answer { body, meter, messages: MessageCounter::default(), _permit: permit })
-        })
+        let (parts, body) = response.into_parts();
+        let mut meter = meter;
+        if let (Some(meter), Some(code)) = (&mut meter, status_code(&parts.headers)) {
+            meter.code = code;
+        }
+        let messages = MessageCounter::default();
+        let body = Body::new(Answer { body, meter, messages, _permit: permit });
+        http::Response::from_parts(parts, body)
     }
 
     fn permit(&self, path: &str) -> Result<Option<OwnedSemaphorePermit>, Status> {

@@ -243,8 +243,12 @@ async fn converse<S>(
     let connection = shared.http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = &mut connection => ended,
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        ended = &mut connection => Some(ended),
+        () = stopping(&mut stopped) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -252,6 +256,10 @@ async fn converse<S>(
     if let Err(error) = ended {
         tracing::debug!(%address, %error, "connection ended");
     }
+}
+
+async fn stopping(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 fn http_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
