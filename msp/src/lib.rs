@@ -1,1 +1,28 @@
-//! (empty)
+//! Who somebody is: one organisation's MSP, the identities it vouches for, the principals they satisfy, and signing.
+//!
+//! Place in the flow: orderers and peers turn the creator and endorser bytes of every envelope into an [`Identity`]
+//! through the channel's [`MspManager`], ask whether it is valid and whether its signature holds, and hand it to the
+//! policies (`carecord-channel`). The rules are Fabric's to the letter: a validator that is stricter or laxer than a
+//! Fabric peer would fork the chain. The crate has no clock: whether a certificate has expired is asked elsewhere.
+//!
+//! *Invariant:* nothing here reads the wall clock. Guard: the golden vectors, in which an expired leaf is valid.
+
+mod error;
+mod identity;
+pub mod keystore;
+mod manager;
+mod msp;
+mod pem_block;
+pub mod signature;
+mod signer;
+mod wellformed;
+mod x509;
+
+pub use error::Error;
+pub use identity::{Identity, OrganizationalUnit};
+pub use manager::MspManager;
+pub use msp::{Msp, MspVersion};
+pub use pem_block::{PemBlock, decode as decode_pem, encode as encode_pem};
+pub use signer::{Signer, SigningIdentity};
+pub use wellformed::is_well_formed;
+pub use x509::Error as CertificateError;
