@@ -1,1 +1,22 @@
-//! (empty)
+//! Ordering as a pure state machine: Raft behind a checked inbox, admission, cutting, block making and catch-up.
+//!
+//! Place in the flow: the orderer's shell owns one `ChannelCore` per channel, feeds it [`Event`]s and carries out
+//! the [`Effect`]s. The core has no clock, no file, no socket and no random numbers of its own, so a simulator can
+//! run whole clusters of it and crash them between any two steps.
+//!
+//! ```text
+//! envelope ─ admit ─▶ Submit ─▶ cutter ─▶ block ─▶ Sign ─▶ Raft ─▶ Persist ∥ Send ─▶ Commit, Reply
+//! ```
+
+mod admission;
+mod config;
+mod event;
+pub mod limits;
+mod reader;
+mod record;
+
+pub use admission::{Admitted, Class, Rejection};
+pub use config::{Acknowledge, BatchSize, ChannelParams, Config, ConfigError, RaftOptions};
+pub use event::{Effect, Event, Millis, NodeId, PersistToken, RequestId, SignToken, Submission};
+pub use reader::{LogReadError, LogReader};
+pub use record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};

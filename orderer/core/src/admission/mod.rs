@@ -1,0 +1,39 @@
+//! Who may put what into a block: the checks that every envelope passes before the core sees it.
+//!
+//! Place in the flow: `Broadcast` and the cluster's `Submit` call [`admit`] on worker threads; the core only compares
+//! the configuration sequence of the verdict. Pure: the channel's bundle and the time come in.
+
+use bytes::Bytes;
+use carecord_proto::common::Status;
+
+/// An envelope that may be ordered.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// The envelope's canonical bytes, as they go into the block.
+    pub envelope: Bytes,
+    /// Payload plus signature: what the size limits count.
+    pub size: usize,
+    /// The configuration under which it was admitted.
+    pub config_seq: u64,
+    /// What kind of block it needs.
+    pub class: Class,
+}
+
+/// What kind of block an envelope needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Shares a block with others.
+    Normal,
+    /// A configuration: alone in its block.
+    Config,
+}
+
+/// Why an envelope is not ordered, as the client is told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status:?}: {info}")]
+pub struct Rejection {
+    /// Fabric's status.
+    pub status: Status,
+    /// Fabric's text where there is one.
+    pub info: String,
+}

@@ -1,0 +1,134 @@
+//! What the core is told once (its name, its seed, its limits) and what each configuration block changes.
+
+use std::time::Duration;
+
+
+use crate::event::{Millis, NodeId};
+use crate::limits;
+
+/// Why a configuration cannot drive a core.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A channel without an Orderer group orders nothing.
+    #[error("the channel has no orderer configuration")]
+    NoOrderer,
+    /// The consensus metadata does not parse.
+    #[error("consensus metadata: {0}")]
+    Metadata(String),
+    /// A value is outside its bounds.
+    #[error("{name} must be {rule}, but it is {value}")]
+    Bounds {
+        /// Which value.
+        name: &'static str,
+        /// What it must be.
+        rule: &'static str,
+        /// What it is.
+        value: u64,
+    },
+}
+
+/// When a client hears SUCCESS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When its block is committed by Raft.
+    #[default]
+    Committed,
+    /// When its envelope is queued at the leader, as Fabric does; a crash may lose it.
+    Queued,
+}
+
+/// What a core is told at its start and that no configuration block changes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This node among the consenters; not 0.
+    pub id: NodeId,
+    /// Seeds the election timeouts; give every start of every node another one.
+    pub seed: u64,
+    /// When clients hear SUCCESS.
+    pub acknowledge: Acknowledge,
+    /// False for a node that lost its data and came back under its old id: it replicates but never votes or leads.
+    pub votes: bool,
+    /// Least time between two blocks that are cut only because the pipeline is idle.
+    pub idle_cut_interval: Duration,
+    /// Envelopes that may wait, see [`limits::MAX_PENDING_ENVELOPES`].
+    pub max_pending_envelopes: usize,
+    /// Bytes that may wait, see [`limits::MAX_PENDING_BYTES`].
+    pub max_pending_bytes: usize,
+    /// See [`limits::MAX_APPEND_LAG`].
+    pub max_append_lag: u64,
+    /// See [`limits::WINDOW_BYTES`].
+    pub window_bytes: usize,
+}
+
+impl Config {
+    /// The usual settings for one node.
+    pub fn new(id: NodeId, seed: u64) -> Self {
+        Self {
+            id,
+            seed,
+            acknowledge: Acknowledge::default(),
+            votes: true,
+            idle_cut_interval: Duration::from_millis(5),
+            max_pending_envelopes: limits::MAX_PENDING_ENVELOPES,
+            max_pending_bytes: limits::MAX_PENDING_BYTES,
+            max_append_lag: limits::MAX_APPEND_LAG,
+            window_bytes: limits::WINDOW_BYTES,
+        }
+    }
+}
+
+/// What the core needs to know of the channel's current configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelParams {
+    /// The configuration's sequence: envelopes admitted under an older one are admitted again.
+    pub config_seq: u64,
+    /// Cutting by count and size.
+    pub batch: BatchSize,
+    /// Cutting by time.
+    pub batch_timeout: Duration,
+    /// Raft's clockwork.
+    pub raft: RaftOptions,
+    /// How many consenters the configuration names.
+    pub consenters: usize,
+}
+
+/// How large a block may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSize {
+    /// Envelopes in a block.
+    pub max_message_count: u32,
+    /// No envelope is larger.
+    pub absolute_max_bytes: u32,
+    /// A block of several envelopes is no larger.
+    pub preferred_max_bytes: u32,
+}
+
+/// The options of the channel's consensus metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RaftOptions {
+    /// How often the shell sends [`Event::Tick`](crate::Event::Tick).
+    pub tick_interval: Duration,
+    /// Ticks without a leader after which a follower stands for election.
+    pub election_tick: u32,
+    /// Ticks between two heartbeats.
+    pub heartbeat_tick: u32,
+    /// Blocks cut and not yet committed.
+    pub max_inflight_blocks: u32,
+}
+
+impl Default for RaftOptions {
+    fn default() -> Self {
+        Self {
+            tick_interval: Duration::from_millis(100),
+            election_tick: 10,
+            heartbeat_tick: 1,
+            max_inflight_blocks: 5,
+        }
+    }
+}
+
+impl Millis {
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+}

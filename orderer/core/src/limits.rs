@@ -1,0 +1,49 @@
+//! Every limit of the core, in one place.
+
+/// Envelopes that may wait for their block at a time; beyond it the answer is SERVICE_UNAVAILABLE.
+pub const MAX_PENDING_ENVELOPES: usize = 50_000;
+
+/// Bytes of envelopes that may wait for their block at a time.
+pub const MAX_PENDING_BYTES: usize = 256 << 20;
+
+/// Envelopes that a follower may have forwarded and not yet heard of.
+pub const MAX_FORWARDED_ENVELOPES: usize = 50_000;
+
+/// Election timeouts after which a forwarded envelope without an answer is given up.
+pub const FORWARD_ELECTIONS: u32 = 3;
+
+/// Election timeouts after which a leader that sent a snapshot tries again.
+pub const SNAPSHOT_ELECTIONS: u32 = 2;
+
+/// Entries by which a follower may lag and still be served from Raft's log instead of by fetching blocks.
+pub const MAX_APPEND_LAG: u64 = 1_000;
+
+/// Bytes of applied entries kept in memory for followers that lag a little.
+pub const WINDOW_BYTES: usize = 32 << 20;
+
+/// Bytes of entries in one append message, save that one entry always goes.
+pub const MAX_APPEND_BYTES: u64 = 4 << 20;
+
+/// Append messages under way to one follower.
+pub const MAX_INFLIGHT_APPENDS: usize = 64;
+
+/// Entries that one inbound message may carry.
+pub const MAX_ENTRIES_PER_MESSAGE: usize = 4_096;
+
+/// Bytes of entries that one inbound message may carry.
+pub const MAX_MESSAGE_BYTES: usize = 128 << 20;
+
+/// How far a message may lift the term; no honest cluster holds that many elections between two messages.
+pub const MAX_TERM_STEP: u64 = 1 << 32;
+
+/// No index of an honest cluster gets here.
+pub const MAX_INDEX: u64 = 1 << 56;
+
+/// Consenters in one channel.
+pub const MAX_CONSENTERS: usize = 64;
+
+/// Blocks asked for in one fetch.
+pub const MAX_FETCH_BLOCKS: u64 = 10_000;
+
+const _: () = assert!(MAX_APPEND_BYTES as usize <= MAX_MESSAGE_BYTES);
+const _: () = assert!(MAX_TERM_STEP < MAX_INDEX);

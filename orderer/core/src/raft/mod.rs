@@ -1,0 +1,16 @@
+//! Everything that names a type of the `raft` crate; nothing outside this folder does.
+//!
+//! Place in the flow: the core gives [`Node`] messages that passed the [`inbox`], takes [`Work`] out of it, and never
+//! sees protobuf 2. Network bytes are parsed by prost only; the fields are carried over one by one.
+
+mod convert;
+mod inbox;
+mod members;
+mod node;
+mod spans;
+mod view;
+
+pub(crate) use inbox::{Dropped, Facts, Role, check};
+pub(crate) use members::{ConfChange, Members};
+pub(crate) use node::{Fault, Node, Settings, Work};
+pub(crate) use spans::TermSpans;
