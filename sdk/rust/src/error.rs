@@ -1,9 +1,7 @@
 //! What a call to the gateway can end with, as the official SDKs name it.
 
 use carecord_proto::gateway::ErrorDetail;
-use carecord_proto::google::rpc;
 use carecord_proto::protos::TxValidationCode;
-use prost::Message;
 
 /// Why a call did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +49,7 @@ pub enum Error {
 impl Error {
     /// A gateway error with its details taken out of the trailer.
     pub(crate) fn gateway(step: &'static str, status: tonic::Status) -> Self {
-        let details = details(&status);
+        let details = carecord_comm::error_details(&status);
         Self::Gateway { step, status: Box::new(status), details }
     }
 
@@ -66,12 +64,6 @@ impl Error {
             _ => false,
         }
     }
-}
-
-fn details(status: &tonic::Status) -> Vec<ErrorDetail> {
-    let Ok(status) = rpc::Status::decode(status.details()) else { return Vec::new() };
-    let decode = |any: &prost_types::Any| ErrorDetail::decode(any.value.as_slice()).ok();
-    status.details.iter().filter_map(decode).collect()
 }
 
 fn detail_text(details: &[ErrorDetail]) -> String {

@@ -1,10 +1,11 @@
 //! Streams of chaincode events and of blocks, with the place to go on from.
 
 use carecord_comm::protos::deliver_client::DeliverClient;
-use carecord_comm::MESSAGE_BYTES_MAX;
+use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_proto::common::Envelope;
 use carecord_proto::gateway::{ChaincodeEventsRequest, SignedChaincodeEventsRequest};
-use carecord_proto::orderer::{SeekNextCommit, SeekPosition, SeekSpecified, seek_position};
+use carecord_proto::envelope::SeekHeader;
+use carecord_proto::orderer::{SeekInfo, SeekNextCommit, SeekPosition, SeekSpecified, seek_position};
 use carecord_proto::protos::{ChaincodeEvent, DeliverResponse};
 use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;
@@ -57,20 +58,25 @@ pub(crate) async fn blocks(
     start: Option<u64>,
 ) -> Result<impl Stream<Item = Result<DeliverResponse, Error>> + use<>, Error> {
     let gateway = &network.gateway;
-    let payload = carecord_proto::envelope::seek_payload(
-        &network.name,
-        gateway.signer.serialized(),
-        crate::proposal::now(),
-        position(start),
-        position(Some(u64::MAX)),
-    );
+    let header = SeekHeader {
+        channel_id: network.name.clone(),
+        creator: gateway.signer.serialized(),
+        timestamp: crate::proposal::now(),
+        ..SeekHeader::default()
+    };
+    let seek = SeekInfo {
+        start: Some(position(start)),
+        stop: Some(position(Some(u64::MAX))),
+        ..SeekInfo::default()
+    };
+    let payload = carecord_proto::envelope::seek_payload(header, &seek);
     let signature = gateway.sign(&payload)?;
     let seek = futures::stream::iter([Envelope { payload, signature }]);
     let failed = |status| Error::gateway("deliver", status);
     // the request stream stays open, as the official SDKs keep it
     let requests = seek.chain(futures::stream::pending());
     let stream = DeliverClient::new(gateway.channel.clone())
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .deliver(requests)
         .await
         .map_err(failed)?

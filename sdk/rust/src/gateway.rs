@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carecord_comm::gateway::gateway_client::GatewayClient;
-use carecord_comm::{Channel, MESSAGE_BYTES_MAX};
+use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_msp::Signer;
+use tonic::transport::Channel;
 
 use crate::Network;
 
@@ -61,8 +62,8 @@ impl Gateway {
 
     pub(crate) fn client(&self) -> GatewayClient<Channel> {
         GatewayClient::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     pub(crate) fn sign(&self, bytes: &[u8]) -> Result<Bytes, crate::Error> {

@@ -20,11 +20,9 @@ pub struct Transaction {
 
 impl Transaction {
     pub(crate) fn new(network: Network, tx_id: String, envelope: Envelope) -> Result<Self, Error> {
-        let result = carecord_proto::transaction::Opened::open(&envelope)
-            .map_err(|_| Error::Answer("prepared transaction"))?
-            .response()
-            .payload
-            .clone();
+        let opened = carecord_proto::transaction::Opened::open_payload(&envelope.payload)
+            .map_err(|_| Error::Answer("prepared transaction"))?;
+        let result = opened.action.response.unwrap_or_default().payload;
         Ok(Self { network, tx_id, envelope, result })
     }
 

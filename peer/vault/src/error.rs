@@ -1,0 +1,74 @@
+//! What the vault refuses, with a stable code each (`carecord explain CR-VLT-…`).
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request, or its header, is not the message it should be.
+    #[error("CR-VLT-001 the request cannot be read: {0}")]
+    Malformed(&'static str),
+    /// Unknown channel, unknown or expired identity, bad signature, not a reader of the channel: one answer for all.
+    #[error("CR-VLT-002 access denied; check channel, identity and signature")]
+    Unauthenticated,
+    /// The request's time is off.
+    #[error("CR-VLT-003 the request's time is more than 15 minutes off; check the clocks")]
+    OutsideWindow,
+    /// Not permitted, or nothing there: one and the same answer.
+    #[error("CR-VLT-031 no access; submit records:Open with an active consent, then ask again")]
+    Denied,
+    /// The bytes do not have the content id that they were announced with.
+    #[error("CR-VLT-010 the bytes do not match the content id; send the ciphertext again")]
+    ContentMismatch,
+    /// More bytes than allowed or announced.
+    #[error("CR-VLT-011 the content is larger than announced or than {max} bytes")]
+    TooLarge {
+        /// The limit.
+        max: u64,
+    },
+    /// No content with this id.
+    #[error("CR-VLT-012 no such content in this vault; ask the vault of the record's organisation")]
+    NoContent,
+    /// Too many wraps, or one that is too large.
+    #[error("CR-VLT-013 too many wraps in one request, or one of them is too large")]
+    TooManyWraps,
+    /// The disk failed; nothing was confirmed.
+    #[error("CR-VLT-020 the vault's disk failed at {what}: {source}")]
+    Disk {
+        /// Which file or folder.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The store of wraps failed; nothing was confirmed.
+    #[error("CR-VLT-021 the vault's store of wraps failed: {0}")]
+    Store(#[from] rocksdb::Error),
+}
+
+impl Error {
+    pub(crate) fn disk(what: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let what = what.display().to_string();
+        move |source| Self::Disk { what, source }
+    }
+}
+
+impl From<Error> for tonic::Status {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Malformed(_) | Error::OutsideWindow | Error::TooManyWraps => {
+                Self::invalid_argument(text)
+            }
+            Error::Unauthenticated | Error::Denied => Self::permission_denied(text),
+            Error::ContentMismatch => Self::data_loss(text),
+            Error::TooLarge { .. } => Self::resource_exhausted(text),
+            Error::NoContent => Self::not_found(text),
+            Error::Disk { what, source } => {
+                tracing::error!(%what, %source, "vault disk failed");
+                Self::unavailable("CR-VLT-020 the vault's disk failed; its operator sees where")
+            }
+            Error::Store(source) => {
+                tracing::error!(%source, "vault store failed");
+                Self::unavailable("CR-VLT-021 the vault's store failed; its operator sees how")
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Key wraps, and the access transactions that were used to get one: small, synced, deletable.
+//!
+//! Keys: `w/<channel>/<record>/<data key>/<recipient>` → wrap; `u/<channel>/<tx id>` → time of use, big-endian. Every
+//! part has a fixed alphabet without `/`, so no key can reach into another's range.
+
+use std::path::Path;
+
+use carecord_health::ids::{Id, Kid};
+use carecord_proto::carecord::vault::Wrap;
+use prost::Message;
+use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+
+use crate::Error;
+use crate::limits::USED_KEPT_SECONDS;
+
+/// Memory for writes not yet flushed; wraps are small and rare.
+const MEMTABLE_BYTES: usize = 1 << 20;
+
+/// The store of wraps.
+pub struct Wraps {
+    db: DB,
+}
+
+// === impl Wraps ===
+
+impl Wraps {
+    /// Opens the store, and forgets uses that no evidence can live long enough to repeat.
+    pub fn open(path: &Path, now: i64) -> Result<Self, Error> {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.set_write_buffer_size(MEMTABLE_BYTES);
+        options.set_max_write_buffer_number(2);
+        options.set_max_open_files(64);
+        options.set_keep_log_file_num(2);
+        options.set_max_background_jobs(1);
+        let wraps = Self { db: DB::open(&options, path)? };
+        wraps.forget_uses(now)?;
+        Ok(wraps)
+    }
+
+    /// Stores wraps of a record, all or none; a wrap for the same reader and data key replaces the earlier one.
+    pub fn put(&self, channel: &str, record: &Id, wraps: &[(Id, Kid, Wrap)]) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        for (data_key, recipient, wrap) in wraps {
+            batch.put(wrap_key(channel, record, data_key, recipient), wrap.encode_to_vec());
+        }
+        Ok(self.db.write_opt(batch, &synced())?)
+    }
+
+    /// The wrap of a data key for one reader.
+    pub fn get(
+        &self,
+        channel: &str,
+        record: &Id,
+        data_key: &Id,
+        recipient: &Kid,
+    ) -> Result<Option<Wrap>, Error> {
+        let value = self.db.get(wrap_key(channel, record, data_key, recipient))?;
+        Ok(value.and_then(|bytes| Wrap::decode(bytes.as_slice()).ok()))
+    }
+
+    /// Notes that an access transaction was used; false if it was used before.
+    pub fn use_once(&self, channel: &str, tx_id: &str, now: i64) -> Result<bool, Error> {
+        let key = format!("u/{channel}/{tx_id}");
+        if self.db.get(&key)?.is_some() {
+            return Ok(false);
+        }
+        self.db.put_opt(&key, now.to_be_bytes(), &synced())?;
+        Ok(true)
+    }
+
+    /// Deletes a record's wraps, for one reader or all; answers how many there were.
+    ///
+    /// The bytes leave the disk with it: the tables are rewritten before the answer.
+    pub fn delete(
+        &self,
+        channel: &str,
+        record: &Id,
+        recipient: Option<&Kid>,
+    ) -> Result<u32, Error> {
+        let prefix = format!("w/{channel}/{record}/");
+        let mut batch = WriteBatch::default();
+        let mut deleted = 0;
+        for (key, _) in self.with_prefix(&prefix)? {
+            let is_theirs =
+                |kid: &Kid| key.rsplit(|byte| *byte == b'/').next() == Some(kid.as_str().as_bytes());
+            if recipient.is_none_or(is_theirs) {
+                batch.delete(&key);
+                deleted += 1;
+            }
+        }
+        self.db.write_opt(batch, &synced())?;
+        self.db.flush()?;
+        let end = format!("w/{channel}/{record}0"); // '0' follows '/'
+        self.db.compact_range(Some(prefix.as_str()), Some(end.as_str()));
+        Ok(deleted)
+    }
+
+    fn forget_uses(&self, now: i64) -> Result<(), Error> {
+        for (key, value) in self.with_prefix("u/")? {
+            let used = value.as_slice().try_into().map_or(0, i64::from_be_bytes);
+            if now.saturating_sub(used) > USED_KEPT_SECONDS {
+                self.db.delete(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn with_prefix(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let mut found = Vec::new();
+        let from = IteratorMode::From(prefix.as_bytes(), Direction::Forward);
+        for entry in self.db.iterator(from) {
+            let (key, value) = entry?;
+            if !key.starts_with(prefix.as_bytes()) {
+                break;
+            }
+            found.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(found)
+    }
+}
+
+fn wrap_key(channel: &str, record: &Id, data_key: &Id, recipient: &Kid) -> String {
+    format!("w/{channel}/{record}/{data_key}/{recipient}")
+}
+
+fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(digit: char) -> Id {
+        Id::new(digit.to_string().repeat(32)).unwrap()
+    }
+
+    fn kid(digit: char) -> Kid {
+        Kid::new(digit.to_string().repeat(32)).unwrap()
+    }
+
+    fn wrap(secret: &str) -> Wrap {
+        Wrap { ciphertext: secret.to_owned().into(), ..Wrap::default() }
+    }
+
+    #[test]
+    fn a_deleted_wrap_is_gone_and_so_are_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = "the-wrapped-bytes-of-a-key";
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        let both = [(id('d'), kid('1'), wrap(secret)), (id('d'), kid('2'), wrap("other"))];
+        wraps.put("care", &id('a'), &both).unwrap();
+        assert!(on_disk(dir.path(), secret), "the scan can find it");
+
+        assert_eq!(wraps.delete("care", &id('a'), Some(&kid('1'))).unwrap(), 1);
+        assert_eq!(wraps.get("care", &id('a'), &id('d'), &kid('1')).unwrap(), None);
+        assert!(wraps.get("care", &id('a'), &id('d'), &kid('2')).unwrap().is_some());
+        drop(wraps);
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        assert_eq!(wraps.delete("care", &id('a'), None).unwrap(), 1);
+        drop(wraps);
+        assert!(!on_disk(dir.path(), secret));
+    }
+
+    #[test]
+    fn an_access_transaction_serves_once_also_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        assert!(wraps.use_once("care", "tx", 100).unwrap());
+        assert!(!wraps.use_once("care", "tx", 101).unwrap());
+        drop(wraps);
+        let wraps = Wraps::open(dir.path(), 100 + USED_KEPT_SECONDS).unwrap();
+        assert!(!wraps.use_once("care", "tx", 102).unwrap());
+    }
+
+    fn on_disk(path: &Path, text: &str) -> bool {
+        std::fs::read_dir(path).unwrap().any(|entry| {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+    }
+}
