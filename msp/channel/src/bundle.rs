@@ -2,14 +2,16 @@
 
 use carecord_msp::{Identity, MspManager};
 use carecord_proto::block;
-use carecord_proto::common::{Block, Config, ConfigEnvelope, ConfigGroup};
+use carecord_proto::common::{Block, Config, ConfigEnvelope, ConfigGroup, Envelope};
 use std::sync::Arc;
 
 use crate::acl;
 use crate::application::ApplicationConfig;
-use crate::capabilities::ChannelCapabilities;
+use crate::capabilities::{CapabilityError, ChannelCapabilities};
 use crate::channel::{APPLICATION_GROUP, CAPABILITIES, Channel, ORDERER_GROUP};
-use crate::config::{limits, names};
+use crate::config::elements::Elements;
+use crate::config::update::UpdateError;
+use crate::config::{elements, limits, names, update};
 use crate::error::Error;
 use crate::orderer::OrdererConfig;
 use crate::policy::{self, Policies, Policy, PolicyError, SignedData};
@@ -66,12 +68,12 @@ impl Bundle {
         let channel = Channel::read(root)?;
         let policies = Policies::compile(ROOT, root)?;
         names::check_channel_id(channel_id)?;
-        names::check_keys(root)?;
+        elements::flatten(Some(root)).map_err(names::NameError::from)?;
         Ok(Self { channel_id: channel_id.to_owned(), config: config.clone(), channel, policies })
     }
 
     /// Refuses capabilities that we do not know, of the channel or of any section.
-    pub(crate) fn check_capabilities(&self) -> Result<(), Error> {
+    pub(crate) fn check_capabilities(&self) -> Result<(), CapabilityError> {
         self.channel.capabilities.check()?;
         if let Some(orderer) = self.orderer() {
             orderer.capabilities.check()?;
@@ -84,13 +86,34 @@ impl Bundle {
 
     /// Compiles the configuration that follows this one in a block.
     ///
-    /// It trusts the orderers' signatures that the update was authorised; number, structure and continuity are checked.
+    /// Everything is decided again: that the update inside is authorised by this configuration and gives the result
+    /// that the orderers say it does. An error means that the orderers failed, so the channel must halt.
     pub fn next_bundle(&self, envelope: &ConfigEnvelope) -> Result<Self, Error> {
         let config = envelope.config.as_ref().ok_or(Error::NoConfig)?;
-        self.check_sequence(config.sequence)?;
+        update::validate(self, config, envelope.last_update.as_ref())?;
         let next = Self::from_config(&self.channel_id, config)?;
         self.check_change(&next)?;
         Ok(next)
+    }
+
+    /// What an orderer makes of a CONFIG_UPDATE envelope: the configuration it leads to, and that compiled.
+    ///
+    /// The caller wraps the result into a CONFIG envelope of its own; rules of the consensus protocol come on top.
+    pub fn propose_update(
+        &self,
+        envelope: &Envelope,
+    ) -> Result<(ConfigEnvelope, Self), UpdateError> {
+        let config = update::propose(self, envelope)?;
+        let next = Self::compile(&self.channel_id, &config).map_err(UpdateError::Result)?;
+        next.check_capabilities()?;
+        self.check_change(&next)?;
+        let last_update = Some(envelope.clone());
+        Ok((ConfigEnvelope { config: Some(config), last_update }, next))
+    }
+
+    pub(crate) fn elements(&self) -> Elements<'_> {
+        elements::flatten(self.config.channel_group.as_ref())
+            .expect("compile has flattened the same tree")
     }
 
     /// The channel's name.

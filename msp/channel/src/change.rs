@@ -9,15 +9,6 @@ use crate::orderer::OrdererConfig;
 // === impl Bundle ===
 
 impl Bundle {
-    /// Refuses a sequence other than the next one.
-    pub(crate) fn check_sequence(&self, next: u64) -> Result<(), ChangeError> {
-        if self.sequence().checked_add(1) == Some(next) {
-            Ok(())
-        } else {
-            Err(ChangeError::Sequence { current: self.sequence(), next })
-        }
-    }
-
     /// Refuses a configuration in which a section vanishes, appears or an organisation becomes somebody else.
     pub(crate) fn check_change(&self, next: &Self) -> Result<(), ChangeError> {
         if let Some(current) = self.orderer() {

@@ -4,6 +4,7 @@ use crate::application::ApplicationError;
 use crate::capabilities::CapabilityError;
 use crate::config::limits::LimitError;
 use crate::config::names::NameError;
+use crate::config::update::ValidateError;
 use crate::orderer::OrdererError;
 use crate::organization::OrganizationError;
 use crate::policy::PolicyConfigError;
@@ -36,6 +37,9 @@ pub enum Error {
     /// How it differs from the one before.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// A configuration that its own update does not lead to.
+    #[error(transparent)]
+    Update(#[from] ValidateError),
     /// A block that cannot be read.
     #[error("cannot read the configuration of a block: {0}")]
     Block(String),
@@ -92,14 +96,6 @@ pub enum ChannelError {
 /// A configuration that must not follow the current one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// Not the next one.
-    #[error("config currently at sequence {current}, cannot validate config at sequence {next}")]
-    Sequence {
-        /// The current sequence.
-        current: u64,
-        /// The one given.
-        next: u64,
-    },
     /// A section that vanishes.
     #[error("current config has {0} section, but new config does not")]
     Vanished(&'static str),

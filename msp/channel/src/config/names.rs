@@ -1,7 +1,5 @@
 //! Names of channels and of configuration elements.
 
-use carecord_proto::common::ConfigGroup;
-
 /// How long a name may be.
 pub const MAX_NAME_LENGTH: usize = 249;
 
@@ -18,13 +16,18 @@ pub enum NameError {
     #[error("bad channel ID: '{0}' contains illegal characters")]
     Channel(String),
     /// A key of the configuration that is not allowed.
-    #[error("error converting config to map: illegal characters in key: {kind}: {reason}")]
-    Element {
-        /// `[Group]`, `[Value]` or `[Policy]`, padded as in the names of elements.
-        kind: &'static str,
-        /// What is wrong with the key.
-        reason: KeyError,
-    },
+    #[error("error converting config to map: {0}")]
+    Element(#[from] ElementError),
+}
+
+/// An element whose key is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("illegal characters in key: {kind}: {reason}")]
+pub struct ElementError {
+    /// `[Group]`, `[Value]` or `[Policy]`, padded as in the names of elements.
+    pub kind: &'static str,
+    /// What is wrong with the key.
+    pub reason: KeyError,
 }
 
 /// Why a key is refused.
@@ -76,18 +79,6 @@ pub fn check_key(key: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Refuses a group that holds a bad key at any depth.
-pub(crate) fn check_keys(group: &ConfigGroup) -> Result<(), NameError> {
-    let check =
-        |kind, key: &String| check_key(key).map_err(|reason| NameError::Element { kind, reason });
-    for (key, group) in &group.groups {
-        check("[Group]  ", key)?;
-        check_keys(group)?;
-    }
-    group.values.keys().try_for_each(|key| check("[Value]  ", key))?;
-    group.policies.keys().try_for_each(|key| check("[Policy] ", key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,18 +101,5 @@ mod tests {
         for key in ["", ".", "..", "a_b", "a/b", "a b", &"a".repeat(250)] {
             assert!(check_key(key).is_err(), "{key}");
         }
-    }
-
-    #[test]
-    fn a_bad_key_anywhere_is_found() {
-        let mut inner = ConfigGroup::default();
-        inner.values.insert("a_b".into(), Default::default());
-        let mut group = ConfigGroup::default();
-        group.groups.insert("Application".into(), inner);
-        assert_eq!(
-            check_keys(&group).expect_err("underscore").to_string(),
-            "error converting config to map: illegal characters in key: [Value]  : config ID 'a_b' contains \
-             illegal characters"
-        );
     }
 }

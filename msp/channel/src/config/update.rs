@@ -1,0 +1,336 @@
+//! Configuration updates: what an administrator read, what is to be written, and who agreed.
+//!
+//! An update holds two partial trees. The read set must be what is in force; the elements of the write set with another
+//! version than in the read set are the change. Each changed element needs the next version and the consent of the
+//! *existing* element's `mod_policy`; a new one needs version 0 and nobody's consent, but is only reached if its parent's
+//! list changed, which needs consent.
+
+use carecord_proto::common::{Config, ConfigUpdate, ConfigUpdateEnvelope, Envelope, HeaderType};
+use carecord_proto::envelope::Opened;
+use prost::Message;
+
+use super::elements::{self, Element, Elements};
+use super::limits::{self, LimitError};
+use super::names::{ElementError, KeyError, check_key};
+use crate::Bundle;
+use crate::capabilities::CapabilityError;
+use crate::error::{ChangeError, Error};
+use crate::policy::{Policy, PolicyError, SignedData, SignedDataError, valid_identities};
+
+/// Why an orderer refuses an update.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Not a configuration update at all.
+    #[error("error converting envelope to config update: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// Not in force, or not agreed.
+    #[error("error authorizing update: {0}")]
+    Authorize(#[from] AuthorizeError),
+    /// An element that a group lists and nobody has.
+    #[error("could not turn configMap back to channelGroup: missing element at path: {0}")]
+    Missing(String),
+    /// A result that is no valid configuration.
+    #[error(transparent)]
+    Result(Error),
+    /// A result that asks for what we do not know.
+    #[error("config update is not compatible: {0}")]
+    Capability(#[from] CapabilityError),
+    /// A result that must not follow the current configuration.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+/// Why an envelope holds no configuration update.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// None there.
+    #[error("config envelope has no last update")]
+    Missing,
+    /// Unreadable.
+    #[error("{0}")]
+    Open(String),
+    /// An envelope of another type.
+    #[error("invalid type {0}, expected CONFIG_UPDATE")]
+    Type(i32),
+    /// Its contents are not an update.
+    #[error("error unmarshalling message for type CONFIG_UPDATE: {0}")]
+    Update(#[source] prost::DecodeError),
+}
+
+/// Why an update is not to be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizeError {
+    /// Unreadable.
+    #[error("error unmarshalling ConfigUpdate: {0}")]
+    Decode(#[source] prost::DecodeError),
+    /// Meant for another channel.
+    #[error("ConfigUpdate for channel '{given}' but envelope for channel '{own}'")]
+    Channel {
+        /// The channel in the update.
+        given: String,
+        /// This one.
+        own: String,
+    },
+    /// Beyond our own limits.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A key that is not allowed.
+    #[error("error mapping {set}: {source}")]
+    Keys {
+        /// `ReadSet` or `WriteSet`.
+        set: &'static str,
+        /// The element.
+        source: ElementError,
+    },
+    /// Something was read that does not exist.
+    #[error(
+        "error validating ReadSet: existing config does not contain element for {0} but was in the read set"
+    )]
+    ReadMissing(String),
+    /// Something else was read than what is in force.
+    #[error(
+        "error validating ReadSet: proposed update requires that key {name} be at version {read}, but it is currently \
+         at version {current}"
+    )]
+    ReadVersion {
+        /// The element.
+        name: String,
+        /// The version read.
+        read: u64,
+        /// The version in force.
+        current: u64,
+    },
+    /// A signature that cannot be read.
+    #[error(transparent)]
+    Signature(#[from] SignedDataError),
+    /// A change that is not allowed.
+    #[error("error validating DeltaSet: {0}")]
+    Delta(#[from] DeltaError),
+    /// Something to be written that no group lists.
+    #[error(
+        "full config did not verify: writeset contained key {0} which did not appear in proposed config"
+    )]
+    Unlisted(String),
+}
+
+/// Why a change is not allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeltaError {
+    /// No change.
+    #[error("delta set was empty -- update would have no effect")]
+    Empty,
+    /// An element that nobody could change again.
+    #[error("invalid mod_policy for element {0}: mod_policy not set")]
+    NoModPolicy(String),
+    /// A `mod_policy` that is no path.
+    #[error("invalid mod_policy for element {name}: path element at {at} is invalid: {reason}")]
+    ModPolicy {
+        /// The element.
+        name: String,
+        /// Which part of the path.
+        at: usize,
+        /// What is wrong with it.
+        reason: KeyError,
+    },
+    /// A new element that claims a past.
+    #[error("attempted to set key {name} to version {version}, but key does not exist")]
+    NewVersion {
+        /// The element.
+        name: String,
+        /// The version given.
+        version: u64,
+    },
+    /// Not the next version.
+    #[error("attempt to set key {name} to version {version}, but key is at version {current}")]
+    Version {
+        /// The element.
+        name: String,
+        /// The version given.
+        version: u64,
+        /// The version in force.
+        current: u64,
+    },
+    /// The existing element's `mod_policy` does not exist.
+    #[error("unexpected missing policy {policy} for item {name}")]
+    NoPolicy {
+        /// The path of the policy.
+        policy: String,
+        /// The element.
+        name: String,
+    },
+    /// The existing element's `mod_policy` is not satisfied.
+    #[error("policy for {name} not satisfied: {source}")]
+    Policy {
+        /// The element.
+        name: String,
+        /// What is missing.
+        source: PolicyError,
+    },
+}
+
+/// Why a configuration in a block is not what its update leads to.
+#[derive(Debug, thiserror::Error)]
+pub enum ValidateError {
+    /// Not the next one.
+    #[error("config currently at sequence {current}, cannot validate config at sequence {given}")]
+    Sequence {
+        /// The current sequence.
+        current: u64,
+        /// The one given.
+        given: u64,
+    },
+    /// The update itself would be refused.
+    #[error(transparent)]
+    Update(Box<UpdateError>),
+    /// The update leads elsewhere.
+    #[error("ConfigEnvelope LastUpdate did not produce the supplied config result")]
+    Differs,
+}
+
+/// The configuration to which a CONFIG_UPDATE envelope leads, if it is authorised.
+pub(crate) fn propose(bundle: &Bundle, envelope: &Envelope) -> Result<Config, UpdateError> {
+    let update = open(envelope)?;
+    let config =
+        ConfigUpdate::decode(update.config_update.clone()).map_err(AuthorizeError::Decode)?;
+    let current = bundle.elements();
+    let channel_group = apply(bundle, &current, &config, &update)?;
+    let sequence = bundle.sequence().saturating_add(1);
+    Ok(Config { sequence, channel_group: Some(channel_group) })
+}
+
+/// Refuses a configuration that is not the result of its update.
+pub(crate) fn validate(
+    bundle: &Bundle,
+    config: &Config,
+    update: Option<&Envelope>,
+) -> Result<(), ValidateError> {
+    let current = bundle.sequence();
+    if current.checked_add(1) != Some(config.sequence) {
+        return Err(ValidateError::Sequence { current, given: config.sequence });
+    }
+    let refused = |error| ValidateError::Update(Box::new(error));
+    let update = update.ok_or_else(|| refused(EnvelopeError::Missing.into()))?;
+    let expected = propose(bundle, update).map_err(refused)?;
+    if expected == *config { Ok(()) } else { Err(ValidateError::Differs) }
+}
+
+fn open(envelope: &Envelope) -> Result<ConfigUpdateEnvelope, EnvelopeError> {
+    let opened = Opened::open(envelope).map_err(|error| EnvelopeError::Open(error.to_string()))?;
+    if opened.kind() != Some(HeaderType::ConfigUpdate) {
+        return Err(EnvelopeError::Type(opened.channel_header.r#type));
+    }
+    ConfigUpdateEnvelope::decode(opened.payload.data).map_err(EnvelopeError::Update)
+}
+
+fn apply(
+    bundle: &Bundle,
+    current: &Elements<'_>,
+    config: &ConfigUpdate,
+    update: &ConfigUpdateEnvelope,
+) -> Result<carecord_proto::common::ConfigGroup, UpdateError> {
+    if config.channel_id != bundle.channel_id() {
+        let (given, own) = (config.channel_id.clone(), bundle.channel_id().to_owned());
+        return Err(AuthorizeError::Channel { given, own }.into());
+    }
+    let read = map("ReadSet", config.read_set.as_ref())?;
+    check_read_set(current, &read)?;
+    let write = map("WriteSet", config.write_set.as_ref())?;
+    let unchanged = |name: &String, element: &Element<'_>| {
+        read.get(name).is_some_and(|read| read.version() == element.version())
+    };
+    let delta: Elements<'_> = write
+        .iter()
+        .filter(|(name, element)| !unchanged(name, element))
+        .map(|(name, element)| (name.clone(), element.clone()))
+        .collect();
+    let signatures = SignedData::of_config_update(update).map_err(AuthorizeError::from)?;
+    check_delta(bundle, current, &delta, &signatures).map_err(AuthorizeError::from)?;
+
+    let mut result = current.clone();
+    result.extend(delta);
+    if let Some(name) = write.keys().find(|name| !result.contains_key(*name)) {
+        return Err(AuthorizeError::Unlisted(name.clone()).into());
+    }
+    elements::assemble(&result).map_err(UpdateError::Missing)
+}
+
+fn map<'a>(
+    set: &'static str,
+    root: Option<&'a carecord_proto::common::ConfigGroup>,
+) -> Result<Elements<'a>, AuthorizeError> {
+    root.map_or(Ok(()), limits::check)?;
+    elements::flatten(root).map_err(|source| AuthorizeError::Keys { set, source })
+}
+
+fn check_read_set(current: &Elements<'_>, read: &Elements<'_>) -> Result<(), AuthorizeError> {
+    for (name, element) in read {
+        let existing =
+            current.get(name).ok_or_else(|| AuthorizeError::ReadMissing(name.clone()))?;
+        if existing.version() != element.version() {
+            return Err(AuthorizeError::ReadVersion {
+                name: name.clone(),
+                read: element.version(),
+                current: existing.version(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_delta(
+    bundle: &Bundle,
+    current: &Elements<'_>,
+    delta: &Elements<'_>,
+    signatures: &[SignedData],
+) -> Result<(), DeltaError> {
+    if delta.is_empty() {
+        return Err(DeltaError::Empty);
+    }
+    let identities = valid_identities(bundle.msps(), signatures);
+    for (name, element) in delta {
+        check_mod_policy(name, element.mod_policy())?;
+        let (name, version) = (name.clone(), element.version());
+        let Some(existing) = current.get(&name) else {
+            if version != 0 {
+                return Err(DeltaError::NewVersion { name, version });
+            }
+            continue;
+        };
+        if existing.version().checked_add(1) != Some(version) {
+            return Err(DeltaError::Version { name, version, current: existing.version() });
+        }
+        let policy = policy_of(bundle, existing);
+        if policy.as_deref().is_none_or(Policy::is_reject) {
+            return Err(DeltaError::NoPolicy { policy: existing.mod_policy().to_owned(), name });
+        }
+        if let Some(Err(source)) = policy.map(|policy| policy.evaluate(&identities)) {
+            return Err(DeltaError::Policy { name, source });
+        }
+    }
+    Ok(())
+}
+
+/// Syntax only: whether such a policy exists is not asked, so an element can be locked for ever.
+fn check_mod_policy(name: &str, path: &str) -> Result<(), DeltaError> {
+    if path.is_empty() {
+        return Err(DeltaError::NoModPolicy(name.to_owned()));
+    }
+    let path = path.strip_prefix('/').unwrap_or(path);
+    for (at, part) in path.split('/').enumerate() {
+        check_key(part).map_err(|reason| DeltaError::ModPolicy {
+            name: name.to_owned(),
+            at,
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
+/// The policy that an element in force names: relative to its own group, or from the root.
+fn policy_of(bundle: &Bundle, element: &Element<'_>) -> Option<std::sync::Arc<Policy>> {
+    let path = element.mod_policy();
+    if path.is_empty() || path.starts_with('/') {
+        return Some(bundle.policies().get(path));
+    }
+    Some(bundle.policies().group(&element.home)?.get(path))
+}
