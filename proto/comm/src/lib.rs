@@ -34,7 +34,7 @@ pub use generated::*;
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use server::{PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate};
 pub use status::{code_name, error_details, with_details};
-pub use tls::{ClientAuth, ClientTls, ServerTls};
+pub use tls::{ClientAuth, ClientTls, ServerTls, TlsIdentity};
 
 /// Why a connection could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -65,6 +65,12 @@ impl TlsIdentity {
     }
 }
 
+impl Clone for TlsIdentity {
+    fn clone(&self) -> Self {
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
+    }
+}
+
 impl std::fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsIdentity").field("chain", &self.chain.len()).finish_non_exhaustive()
