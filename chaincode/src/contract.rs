@@ -135,10 +135,8 @@ impl Function {
             Some(role) => {
                 Err(codes::ROLE.because(format!("role {role} may not call {}", self.name)))
             }
-            None => Err(codes::ROLE.because(format!(
-                "the certificate states no role, {} needs one",
-                self.name
-            ))),
+            None => Err(codes::ROLE
+                .because(format!("the certificate states no role, {} needs one", self.name))),
         }
     }
 

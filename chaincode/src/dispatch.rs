@@ -97,9 +97,7 @@ impl Chaincode for Contracts {
         match catch_unwind(AssertUnwindSafe(|| self.run(stub))) {
             Ok(Ok(payload)) => Response::success(payload),
             Ok(Err(refusal)) => Response::error(refusal.to_string()),
-            Err(_) => {
-                Response::error(codes::FAILED.because("the function panicked").to_string())
-            }
+            Err(_) => Response::error(codes::FAILED.because("the function panicked").to_string()),
         }
     }
 }

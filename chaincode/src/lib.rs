@@ -7,8 +7,8 @@
 
 extern crate self as carecord_chaincode;
 
-pub mod bench;
 mod argument;
+pub mod bench;
 mod caller;
 mod context;
 mod contract;
@@ -21,9 +21,9 @@ mod stub;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
-pub use argument::{ARGUMENT_BYTES_MAX, Argument, Raw, Reply, Schema, parse_json};
 #[doc(hidden)]
 pub use argument::camel_case;
+pub use argument::{ARGUMENT_BYTES_MAX, Argument, Raw, Reply, Schema, parse_json};
 pub use caller::{Caller, CallerError, ROLE_ATTRIBUTE};
 pub use context::Context;
 pub use contract::{Contract, Function, Handler, Mode};

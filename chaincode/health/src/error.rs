@@ -1,0 +1,49 @@
+//! The refusals of the health contracts; each id has a page under `docs/errors`.
+
+use carecord_chaincode::{Class, ErrorCode};
+
+/// The organisation of the caller is not registered, or is of the wrong kind.
+pub const ORG: &ErrorCode = &ErrorCode::new(
+    "CR-CC-021",
+    Class::PermissionDenied,
+    "let an administrator of the organisation call identity:RegisterOrg first",
+);
+/// The caller is not a registered, active person of this role and organisation.
+pub const PERSON: &ErrorCode = &ErrorCode::new(
+    "CR-CC-022",
+    Class::PermissionDenied,
+    "let an administrator of the caller's organisation register the certificate's key",
+);
+/// The thing belongs to another organisation than the administrator's.
+pub const FOREIGN: &ErrorCode = &ErrorCode::new(
+    "CR-CC-023",
+    Class::PermissionDenied,
+    "let an administrator of the person's own organisation do it",
+);
+/// No such thing, or none that the caller may know of.
+pub const ABSENT: &ErrorCode = &ErrorCode::new(
+    "CR-CC-030",
+    Class::NotFound,
+    "check the id, or ask the patient for consent: both look the same from here",
+);
+/// The id or key is taken.
+pub const TAKEN: &ErrorCode =
+    &ErrorCode::new("CR-CC-040", Class::AlreadyExists, "choose fresh random bits for the id");
+/// The thing is in another state, or has moved on.
+pub const STATE: &ErrorCode =
+    &ErrorCode::new("CR-CC-050", Class::FailedPrecondition, "read it again and repeat");
+/// A limit is reached.
+pub const LIMIT: &ErrorCode = &ErrorCode::new(
+    "CR-CC-060",
+    Class::ResourceExhausted,
+    "revoke or remove what is no longer needed",
+);
+/// A signature or key id does not fit what it is said to cover.
+pub const PROOF: &ErrorCode = &ErrorCode::new(
+    "CR-CC-070",
+    Class::ProofInvalid,
+    "sign the statement of the documentation with the key of the calling certificate",
+);
+
+/// All of them, for the documentation pages.
+pub const ALL: &[&ErrorCode] = &[ORG, PERSON, FOREIGN, ABSENT, TAKEN, STATE, LIMIT, PROOF];

@@ -1,0 +1,103 @@
+//! Every state key of the health chaincode, in one table.
+//!
+//! | key | value |
+//! |---|---|
+//! | `org` msp | [`crate::model::Org`] |
+//! | `orgs` | all registered MSP ids, from which key-level policies are made |
+//! | `subject` id | [`crate::model::Subject`] |
+//! | `keyref` key hash | id of the subject whose certificates carry the key |
+//! | `member` msp, subject | the subject's role |
+//! | `enckey` subject, seq | [`crate::keys::EncryptionKey`], the chain of a subject's keys |
+//! | `record` id | [`crate::model::Record`] |
+//! | `version` record, number | [`crate::model::Version`] |
+//! | `owned` owner, record | a mark |
+//! | `datakey` id | [`crate::model::DataKey`], so that no data key serves two records |
+//! | `grant` patient, grantee, id | [`crate::consent::Grant`] |
+//! | `grantref` id | where the grant lies |
+//! | `granted` grantee, patient, id | a mark |
+//! | `epoch` patient | number of withdrawals; every decision reads it |
+//! | `audit` tx, object | [`crate::audit::Entry`] |
+//! | `trail` `p`/`o`, patient or msp, time, tx, object | a mark |
+//!
+//! Attributes are random ids, hashes, MSP ids, role words and numbers only: [`crate::ids`] lets nothing else through.
+
+use carecord_chaincode::key::composite;
+
+use crate::ids::{Id, KeyHash, MspId};
+
+/// The value of a key that only marks something; an empty value would be a delete.
+pub(crate) const MARK: &[u8] = &[0];
+
+fn build(object_type: &str, attributes: &[&str]) -> String {
+    composite(object_type, attributes).expect("ids hold no reserved character")
+}
+
+/// A version number or time in a key: fixed width, so that keys sort by it.
+pub(crate) fn padded(number: u64) -> String {
+    format!("{number:020}")
+}
+
+pub(crate) fn org(msp: &MspId) -> String {
+    build("org", &[msp.as_str()])
+}
+
+pub(crate) fn orgs() -> String {
+    build("orgs", &[])
+}
+
+pub(crate) fn subject(id: &Id) -> String {
+    build("subject", &[id.as_str()])
+}
+
+pub(crate) fn key_ref(key: &KeyHash) -> String {
+    build("keyref", &[key.as_str()])
+}
+
+pub(crate) fn member(msp: &MspId, subject: &Id) -> String {
+    build("member", &[msp.as_str(), subject.as_str()])
+}
+
+pub(crate) fn encryption_key(subject: &Id, seq: u64) -> String {
+    build("enckey", &[subject.as_str(), &padded(seq)])
+}
+
+pub(crate) fn record(id: &Id) -> String {
+    build("record", &[id.as_str()])
+}
+
+pub(crate) fn version(record: &Id, number: u64) -> String {
+    build("version", &[record.as_str(), &padded(number)])
+}
+
+pub(crate) fn owned(owner: &Id, record: &Id) -> String {
+    build("owned", &[owner.as_str(), record.as_str()])
+}
+
+pub(crate) fn data_key(id: &Id) -> String {
+    build("datakey", &[id.as_str()])
+}
+
+pub(crate) fn grant(patient: &Id, grantee: &str, id: &Id) -> String {
+    build("grant", &[patient.as_str(), grantee, id.as_str()])
+}
+
+pub(crate) fn grant_ref(id: &Id) -> String {
+    build("grantref", &[id.as_str()])
+}
+
+pub(crate) fn granted(grantee: &str, patient: &Id, id: &Id) -> String {
+    build("granted", &[grantee, patient.as_str(), id.as_str()])
+}
+
+pub(crate) fn epoch(patient: &Id) -> String {
+    build("epoch", &[patient.as_str()])
+}
+
+pub(crate) fn audit(tx_id: &str, object: &Id) -> String {
+    build("audit", &[tx_id, object.as_str()])
+}
+
+pub(crate) fn trail(kind: &str, whose: &str, at: i64, tx_id: &str, object: &Id) -> String {
+    let time = padded(u64::try_from(at).unwrap_or(0));
+    build("trail", &[kind, whose, &time, tx_id, object.as_str()])
+}

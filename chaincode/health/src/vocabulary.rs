@@ -1,0 +1,124 @@
+//! The closed vocabularies: whatever is not in these lists cannot be written on the ledger.
+
+use carecord_chaincode::{Argument, ContractError, Schema, parse_json};
+use serde_json::{Value, json};
+
+macro_rules! vocabulary {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash,
+                 serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$inner])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            /// Every word of the list.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word as it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// The word with this spelling.
+            pub fn parse_word(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl Schema for $name {
+            fn schema() -> Value {
+                json!({"type": "string", "enum": [$($text),*]})
+            }
+        }
+
+        impl Argument for $name {
+            fn parse(raw: &[u8], name: &str) -> Result<Self, ContractError> {
+                let text = String::parse(raw, name)?;
+                let quoted = serde_json::to_vec(&text).expect("text is always JSON");
+                parse_json(&quoted, name)
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// Why somebody wants to act, in the codes of HL7's PurposeOfUse.
+    Purpose {
+        /// Treatment.
+        Treatment = "TREAT",
+        /// Emergency treatment.
+        EmergencyTreatment = "ETREAT",
+        /// Payment.
+        Payment = "HPAYMT",
+        /// Healthcare operations.
+        Operations = "HOPERAT",
+        /// Research.
+        Research = "HRESCH",
+        /// The patient's own request.
+        PatientRequest = "PATRQT",
+    }
+}
+
+vocabulary! {
+    /// What a grant lets its grantee do.
+    Verb {
+        /// Open a record.
+        Read = "read",
+        /// Add records for the patient.
+        Submit = "submit",
+        /// Pass the right on.
+        Forward = "forward",
+        /// Be told of changes.
+        Notify = "notify",
+    }
+}
+
+vocabulary! {
+    /// What a person is to the channel; equal to the certificate attribute `carecord.role`.
+    Role {
+        /// Whose records they are.
+        Patient = "patient",
+        /// Treats patients.
+        Practitioner = "practitioner",
+        /// Registers the people of an organisation of any kind.
+        Admin = "hospital-admin",
+        /// Works for an insurer.
+        Insurer = "insurer",
+        /// Works for a research institute.
+        Researcher = "researcher",
+        /// Reads the audit trail of their organisation.
+        Auditor = "auditor",
+    }
+}
+
+vocabulary! {
+    /// What an organisation is.
+    OrgKind {
+        /// Registers patients and practitioners.
+        Hospital = "hospital",
+        /// Registers insurers.
+        Insurer = "insurer",
+        /// Registers researchers.
+        Research = "research",
+    }
+}
+
+vocabulary! {
+    /// The answer to an attempt to act.
+    Decision {
+        /// Allowed.
+        Permit = "permit",
+        /// Not allowed, or nothing there: the same answer.
+        Deny = "deny",
+    }
+}
+
+vocabulary! {
+    /// Which way a grant decides.
+    Effect {
+        /// Allows what it covers.
+        Permit = "permit",
+        /// Forbids what it covers, whatever else allows it.
+        Deny = "deny",
+    }
+}
