@@ -1,0 +1,196 @@
+//! The commit of one block, top to bottom: verify, judge, log, write.
+//!
+//! The block reaches the log, with flags and commit hash, and is synced before anything else is written; whatever is
+//! lost after that is replayed. An error on the way never turns into a verdict: the ledger stops and says why.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carecord_blocks::verify;
+use carecord_channel::Bundle;
+use carecord_proto::block;
+use carecord_proto::common::{Block, ConfigEnvelope, HeaderType};
+use carecord_proto::protos::{ChaincodeEvent, TxValidationCode as Code};
+use prost::Message;
+
+use crate::error::Error;
+use crate::ledger::{Ledger, Tip, reader};
+use crate::mvcc::{self, Candidate};
+use crate::state::StateView;
+use crate::validator::{Examined, Kind, Prefetched, decide};
+use crate::write::{self, Judged, flags};
+
+/// What became of a block.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its number.
+    pub number: u64,
+    /// The hash of its header.
+    pub header_hash: [u8; 32],
+    /// Its commit hash.
+    pub commit_hash: Option<[u8; 32]>,
+    /// The block as stored, with flags and commit hash.
+    pub block: Arc<Block>,
+    /// Its transactions, in order.
+    pub transactions: Vec<CommittedTx>,
+    /// The new configuration, if the block brought one.
+    pub bundle: Option<Arc<Bundle>>,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommittedTx {
+    /// Its id; empty if its header cannot be read.
+    pub tx_id: String,
+    /// Its verdict.
+    pub code: Code,
+    /// What its header says it is.
+    pub header_type: Option<HeaderType>,
+    /// The invoked chaincode, if it got so far.
+    pub chaincode: String,
+    /// The chaincode's event, if it got so far.
+    pub event: Option<ChaincodeEvent>,
+}
+
+impl Ledger {
+    /// Checks that a block continues this chain: number, hashes, form, and the orderers' signatures.
+    pub fn verify(&self, block: &Block) -> Result<(), Error> {
+        let tip = self.tip.read().clone();
+        verify(block, &tip)
+    }
+
+    /// Appends the next block.
+    ///
+    /// A block that does not continue the chain is refused and changes nothing. After any other error the ledger has
+    /// stopped: open it again.
+    pub fn commit(&self, block: Block, prefetched: Prefetched) -> Result<Committed, Error> {
+        let mut committing = self.committing.lock();
+        if let Some(reason) = &*committing {
+            let (channel, reason) = (self.channel_id.clone(), reason.clone());
+            return Err(Error::Halted { channel, reason });
+        }
+        let tip = self.tip.read().clone();
+        verify(&block, &tip)?;
+        let committed = self.append(block, prefetched, tip);
+        if let Err(error) = &committed {
+            *committing = Some(error.to_string());
+        }
+        committed
+    }
+
+    fn append(
+        &self,
+        mut block: Block,
+        prefetched: Prefetched,
+        tip: Tip,
+    ) -> Result<Committed, Error> {
+        let number = block::number(&block);
+        let header = block.header.clone().unwrap_or_default();
+        let prefetched = match prefetched.fits(number, &header.data_hash, &tip.bundle) {
+            true => prefetched,
+            false => self.prefetch(&block),
+        };
+        let transactions = &prefetched.transactions;
+        let state = StateView::new(reader(&*self.engine));
+        let mut codes = decide(&prefetched, state)?.codes;
+
+        let candidates = candidates(transactions, &codes);
+        let mut outcome = mvcc::check(number, &candidates, state)?;
+        for (candidate, code) in candidates.iter().zip(&outcome.codes) {
+            codes[candidate.position as usize] = *code;
+        }
+        let config = config(transactions, &codes, &tip.bundle, number)?;
+        if let Some((envelope, _)) = &config {
+            write::add_config(&mut outcome.updates, envelope.clone(), number);
+        }
+
+        let valid = candidates.into_iter().filter(|c| codes[c.position as usize] == Code::Valid);
+        let (valid, previous) = (valid.collect(), Some(tip.savepoint.clone()));
+        let tx_ids = transactions.iter().map(|examined| examined.tx_id.as_str()).collect();
+        let updates = outcome.updates;
+        let judged = Judged { block: &block, codes: &codes, tx_ids, valid, updates, previous };
+        let savepoint = judged.savepoint();
+        let batch = judged.batch(&savepoint, state, self.options.history)?;
+
+        block::set_flags(&mut block, &flags(&codes));
+        block::set_commit_hash(&mut block, savepoint.commit_hash.as_ref().map_or(&[], |h| &h[..]));
+        self.blocks.append(&block)?;
+        self.engine.write(batch)?;
+
+        let bundle = config.map(|(_, bundle)| bundle);
+        *self.tip.write() = Tip {
+            savepoint: savepoint.clone(),
+            previous_hash: header.previous_hash,
+            bundle: bundle.clone().unwrap_or(tip.bundle),
+        };
+        Ok(Committed {
+            number,
+            header_hash: savepoint.header_hash,
+            commit_hash: savepoint.commit_hash,
+            block: Arc::new(block),
+            transactions: summaries(prefetched.transactions, &codes),
+            bundle,
+        })
+    }
+}
+
+fn verify(block: &Block, tip: &Tip) -> Result<(), Error> {
+    let Tip { savepoint, bundle, .. } = tip;
+    let previous = Some(&savepoint.header_hash[..]);
+    verify::check_structure(block, bundle.channel_id(), savepoint.height, previous)
+        .map_err(|source| Error::Block { number: block::number(block), source })
+}
+
+fn candidates<'a>(transactions: &'a [Examined], codes: &[Code]) -> Vec<Candidate<'a>> {
+    let valid = (0..).zip(transactions).zip(codes).filter(|(_, code)| **code == Code::Valid);
+    valid
+        .filter_map(|((position, examined), _)| {
+            let Ok(Kind::Endorser(endorsed)) = &examined.kind else { return None };
+            let body = endorsed.body.as_ref().ok()?;
+            Some(Candidate { position, rwset: &body.rwset })
+        })
+        .collect()
+}
+
+/// The configuration of a configuration block, applied; one that does not follow stops the channel.
+fn config(
+    transactions: &[Examined],
+    codes: &[Code],
+    current: &Bundle,
+    number: u64,
+) -> Result<Option<(Bytes, Arc<Bundle>)>, Error> {
+    let refused = |reason: String| Error::Config { number, reason };
+    let mut configs =
+        transactions.iter().zip(codes).filter_map(|(examined, code)| match &examined.kind {
+            Ok(Kind::Config(envelope)) if *code == Code::Valid => Some(envelope),
+            _ => None,
+        });
+    let Some(bytes) = configs.next() else { return Ok(None) };
+    if transactions.len() != 1 {
+        return Err(refused("a configuration must be alone in its block".into()));
+    }
+    let envelope =
+        ConfigEnvelope::decode(bytes.clone()).map_err(|error| refused(error.to_string()))?;
+    let bundle = current.next_bundle(&envelope).map_err(|error| refused(error.to_string()))?;
+    Ok(Some((bytes.clone(), Arc::new(bundle))))
+}
+
+fn summaries(transactions: Vec<Examined>, codes: &[Code]) -> Vec<CommittedTx> {
+    let summary = |(examined, code): (Examined, &Code)| {
+        let mut summary = CommittedTx {
+            tx_id: examined.tx_id,
+            code: *code,
+            header_type: examined.header_type,
+            chaincode: String::new(),
+            event: None,
+        };
+        if let Ok(Kind::Endorser(endorsed)) = examined.kind
+            && let Ok(body) = &endorsed.body
+        {
+            summary.chaincode.clone_from(&body.chaincode);
+            summary.event.clone_from(&body.event);
+        }
+        summary
+    };
+    transactions.into_iter().zip(codes).map(summary).collect()
+}

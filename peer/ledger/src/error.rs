@@ -1,0 +1,81 @@
+//! What can go wrong with a ledger. None of these is a verdict: a transaction is never marked invalid because of one.
+
+use carecord_blocks::verify;
+
+use crate::definition::DefinitionError;
+use crate::state::EngineError;
+
+/// Why a ledger could not be opened, read or extended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The block does not continue this chain or is not rightly signed; the ledger is unchanged.
+    #[error("block {number} refused: {source}")]
+    Block {
+        /// The number in the block's header.
+        number: u64,
+        /// What is wrong with it.
+        source: verify::Error,
+    },
+    /// The block is not a genesis block this version can start from.
+    #[error("genesis block refused: {0}")]
+    Genesis(String),
+    /// A configuration does not follow from the one before, or holds what this version cannot serve.
+    #[error("configuration in block {number} refused: {reason}")]
+    Config {
+        /// The block.
+        number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Reading or writing the block log failed.
+    #[error("block log: {0}")]
+    Log(#[from] carecord_blocks::Error),
+    /// A stored block is not what the ledger once wrote.
+    #[error("stored block {number} is not usable: {reason}")]
+    Stored {
+        /// The block.
+        number: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Reading or writing state failed.
+    #[error(transparent)]
+    State(#[from] EngineError),
+    /// A definition in `_lifecycle` state cannot be read.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// Replay of the log gave another commit hash than the log holds.
+    #[error("block {number} replays to commit hash {replayed}, the log holds {stored}")]
+    Diverged {
+        /// The block.
+        number: u64,
+        /// The hash computed now.
+        replayed: String,
+        /// The hash in the stored block.
+        stored: String,
+    },
+    /// State is ahead of the block log: the log lost what it had acknowledged.
+    #[error("state is at height {state}, the block log only at {log}")]
+    LogBehindState {
+        /// Height of the savepoint.
+        state: u64,
+        /// Height of the log.
+        log: u64,
+    },
+    /// The ledger stopped at an earlier error.
+    #[error("ledger of channel '{channel}' has stopped: {reason}")]
+    Halted {
+        /// The channel.
+        channel: String,
+        /// The first error.
+        reason: String,
+    },
+    /// The folder holds no ledger, or already one.
+    #[error("{path}: {reason}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,263 @@
+//! The ledger of one channel: open it, read from it, simulate on it. Extending it is in [`crate::commit`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carecord_blocks::BlockReader;
+use carecord_blocks::storage::{Disk, Storage};
+use carecord_channel::Bundle;
+use carecord_proto::block;
+use carecord_proto::common::{Block, BlockchainInfo};
+use carecord_proto::protos::ProcessedTransaction;
+use parking_lot::{Mutex, RwLock};
+
+use crate::blocks::Blocks;
+use crate::definition::{self, Definition};
+use crate::error::Error;
+use crate::history::{self, KeyModification};
+use crate::index::{self, Savepoint, TxStatus};
+use crate::options::Options;
+use crate::recovery;
+use crate::simulator::Simulator;
+use crate::state::{Engine, Read, RocksEngine, StateView};
+use crate::validator::{OwnEndorsements, Prefetched, Prefetcher, prefetch};
+
+/// Folder of the block log below a ledger's folder.
+const BLOCKS: &str = "blocks";
+
+/// Folder of state, history and indexes below a ledger's folder.
+const STATE: &str = "state";
+
+/// One channel's blocks and the state they lead to.
+///
+/// Any number of threads may read and simulate while one commits.
+pub struct Ledger {
+    pub(crate) channel_id: String,
+    pub(crate) blocks: Blocks,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) options: Options,
+    pub(crate) tip: RwLock<Tip>,
+    /// Held while a block is committed; holds the reason once the ledger has stopped.
+    pub(crate) committing: Mutex<Option<String>>,
+    own: Arc<OwnEndorsements>,
+}
+
+/// Where the chain ends, and the configuration in force for the next block.
+#[derive(Debug, Clone)]
+pub(crate) struct Tip {
+    pub(crate) savepoint: Savepoint,
+    pub(crate) previous_hash: Bytes,
+    pub(crate) bundle: Arc<Bundle>,
+}
+
+impl Ledger {
+    /// Starts a ledger in the empty or missing folder `dir` with a channel's genesis block.
+    pub fn create(dir: &Path, genesis: &Block, options: Options) -> Result<Self, Error> {
+        if dir.join(BLOCKS).exists() || dir.join(STATE).exists() {
+            return Err(folder(dir, "holds a ledger already"));
+        }
+        recovery::check_genesis(genesis)?;
+        std::fs::create_dir_all(dir).map_err(|error| folder(dir, error))?;
+        let (storage, engine) = open_storage(dir, &options)?;
+        Self::start(storage, engine, genesis, options)
+    }
+
+    /// Opens the ledger in `dir`; what a crash or a lost state folder left behind is replayed from the block log.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        if !dir.join(BLOCKS).exists() {
+            return Err(folder(dir, "holds no ledger"));
+        }
+        let (storage, engine) = open_storage(dir, &options)?;
+        Self::resume(storage, engine, options)
+    }
+
+    /// [`Ledger::create`] over storage of the caller's choice; a start cut short by a crash may be repeated.
+    pub fn start(
+        storage: Arc<dyn Storage>,
+        engine: Box<dyn Engine>,
+        genesis: &Block,
+        options: Options,
+    ) -> Result<Self, Error> {
+        recovery::check_genesis(genesis)?;
+        let blocks = Blocks::open(storage)?;
+        if blocks.height() == 0 {
+            let mut genesis = genesis.clone();
+            block::set_flags(&mut genesis, &[0]);
+            blocks.append(&genesis)?;
+        }
+        Self::recovered(blocks, engine, options)
+    }
+
+    /// [`Ledger::open`] over storage of the caller's choice.
+    pub fn resume(
+        storage: Arc<dyn Storage>,
+        engine: Box<dyn Engine>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        Self::recovered(Blocks::open(storage)?, engine, options)
+    }
+
+    fn recovered(blocks: Blocks, engine: Box<dyn Engine>, options: Options) -> Result<Self, Error> {
+        let tip = recovery::recover(&blocks, &*engine, options.history)?;
+        let channel_id = tip.bundle.channel_id().to_owned();
+        let (tip, committing) = (RwLock::new(tip), Mutex::new(None));
+        let own = Arc::default();
+        Ok(Ledger { channel_id, blocks, engine, options, tip, committing, own })
+    }
+
+    // === what it is ===
+
+    /// The channel.
+    pub fn channel_id(&self) -> &str {
+        &self.channel_id
+    }
+
+    /// How many blocks are committed.
+    pub fn height(&self) -> u64 {
+        self.tip.read().savepoint.height
+    }
+
+    /// The configuration in force for the next block.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(&self.tip.read().bundle)
+    }
+
+    /// The commit hash of the last block; none if that is block 0.
+    pub fn commit_hash(&self) -> Option<[u8; 32]> {
+        self.tip.read().savepoint.commit_hash
+    }
+
+    /// Header hash of the last block.
+    pub fn header_hash(&self) -> [u8; 32] {
+        self.tip.read().savepoint.header_hash
+    }
+
+    /// Height and hashes, as `qscc` gives them.
+    pub fn info(&self) -> BlockchainInfo {
+        let tip = self.tip.read();
+        BlockchainInfo {
+            height: tip.savepoint.height,
+            current_block_hash: Bytes::copy_from_slice(&tip.savepoint.header_hash),
+            previous_block_hash: tip.previous_hash.clone(),
+            bootstrapping_snapshot_info: None,
+        }
+    }
+
+    /// The first error, if the ledger has stopped.
+    pub fn halted(&self) -> Option<String> {
+        self.committing.lock().clone()
+    }
+
+    // === blocks and transactions ===
+
+    /// The committed block of this number.
+    pub fn block(&self, number: u64) -> Result<Option<Block>, Error> {
+        if number >= self.height() {
+            return Ok(None);
+        }
+        Ok(self.blocks.read(number)?)
+    }
+
+    /// Reads stored blocks for deliver streams; it may be a block ahead of [`Ledger::height`].
+    pub fn block_reader(&self) -> BlockReader {
+        self.blocks.reader()
+    }
+
+    /// The committed block with this header hash.
+    pub fn block_by_hash(&self, header_hash: &[u8]) -> Result<Option<Block>, Error> {
+        match index::block(reader(&*self.engine), header_hash)? {
+            Some(number) => self.block(number),
+            None => Ok(None),
+        }
+    }
+
+    /// The block with the first occurrence of a transaction id.
+    pub fn block_by_tx(&self, tx_id: &str) -> Result<Option<Block>, Error> {
+        match self.tx_status(tx_id)? {
+            Some(status) => self.block(status.block),
+            None => Ok(None),
+        }
+    }
+
+    /// The first transaction with this id, and its verdict.
+    pub fn transaction(&self, tx_id: &str) -> Result<Option<ProcessedTransaction>, Error> {
+        let Some(status) = self.tx_status(tx_id)? else { return Ok(None) };
+        let Some(found) = self.block(status.block)? else { return Ok(None) };
+        let raw = usize::try_from(status.tx).ok().and_then(|tx| block::envelopes(&found).get(tx));
+        let envelope = raw.and_then(|raw| carecord_proto::wellformed::open_envelope(raw).ok());
+        Ok(Some(ProcessedTransaction {
+            transaction_envelope: envelope,
+            validation_code: status.code.into(),
+        }))
+    }
+
+    /// Where the first transaction with this id lies, and its verdict.
+    pub fn tx_status(&self, tx_id: &str) -> Result<Option<TxStatus>, Error> {
+        let status = index::transaction(reader(&*self.engine), tx_id)?;
+        Ok(status.filter(|status| status.block < self.height()))
+    }
+
+    // === state ===
+
+    /// Simulates a transaction on the state as it is now.
+    pub fn simulator(&self, tx_id: &str) -> Result<Simulator<'_>, Error> {
+        Ok(Simulator::new(tx_id, self.engine.snapshot())?)
+    }
+
+    /// The committed definition of a chaincode.
+    pub fn definition(&self, chaincode: &str) -> Result<Option<Definition>, Error> {
+        let snapshot = self.engine.snapshot();
+        Ok(definition::read(StateView::new(&*snapshot), chaincode)?)
+    }
+
+    /// Who wrote a key and what, newest first.
+    pub fn history(&self, namespace: &str, key: &str) -> Result<Vec<KeyModification>, Error> {
+        history::of(self, namespace, key)
+    }
+
+    /// The engine, for tests and for dumping state.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    // === towards the next block ===
+
+    /// What another thread needs to prefetch blocks; fetch it again when a configuration block was committed.
+    pub fn prefetcher(&self) -> Prefetcher {
+        Prefetcher {
+            bundle: self.bundle(),
+            own: Arc::clone(&self.own),
+            foreign: self.options.foreign_channels.clone(),
+            threads: self.options.threads,
+        }
+    }
+
+    /// Looks at a block ahead of its commit; any block, on any thread, in any order.
+    pub fn prefetch(&self, block: &Block) -> Prefetched {
+        prefetch(block, &self.prefetcher())
+    }
+
+    /// Remembers an endorsement this process made, so that the committer need not check its signature again.
+    pub fn note_endorsement(&self, response_payload: &[u8], endorser: &[u8], signature: &[u8]) {
+        self.own.note(response_payload, endorser, signature);
+    }
+}
+
+fn open_storage(
+    dir: &Path,
+    options: &Options,
+) -> Result<(Arc<dyn Storage>, Box<dyn Engine>), Error> {
+    let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
+    let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
+    Ok((storage, Box::new(engine)))
+}
+
+fn folder(dir: &Path, reason: impl ToString) -> Error {
+    Error::Folder { path: dir.display().to_string(), reason: reason.to_string() }
+}
+
+/// The engine seen as a reader.
+pub(crate) fn reader(engine: &dyn Engine) -> &dyn Read {
+    engine
+}

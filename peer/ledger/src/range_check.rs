@@ -1,0 +1,172 @@
+//! Whether a range query would return the same keys at the same versions now.
+//!
+//! The range is read again over committed state overlaid with the block's earlier writes. The end key belongs to it
+//! only if the iterator was not exhausted: then it is the last key that was seen.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use carecord_proto::kvrwset::range_query_info::ReadsInfo;
+use carecord_proto::kvrwset::{KvRead, RangeQueryInfo};
+use carecord_proto::rwset::RangeQueryResults;
+
+use crate::state::{EngineError, StateView, Version};
+use crate::updates::{Place, Row, Updates};
+
+/// The smallest number of children a node of a hash tree can have.
+const MIN_DEGREE: u32 = 2;
+
+/// Rows read from the state at a time.
+const CHUNK: usize = 256;
+
+/// Whether `query` still gives what was recorded.
+pub(crate) fn holds(
+    namespace: &str,
+    query: &RangeQueryInfo,
+    preceding: &Updates,
+    state: StateView<'_>,
+) -> Result<bool, EngineError> {
+    match &query.reads_info {
+        Some(ReadsInfo::ReadsMerkleHashes(recorded)) => {
+            if recorded.max_degree < MIN_DEGREE {
+                return Ok(false); // no tree has this degree; a Fabric peer would stop here
+            }
+            let mut results = RangeQueryResults::new(recorded.max_degree);
+            each(namespace, query, preceding, state, |key, version| {
+                results.add(KvRead { key, version: Some(version.into()) });
+                true
+            })?;
+            Ok(results.done().1.as_ref() == Some(recorded))
+        }
+        Some(ReadsInfo::RawReads(recorded)) => {
+            same_reads(&recorded.kv_reads, namespace, query, preceding, state)
+        }
+        None => same_reads(&[], namespace, query, preceding, state),
+    }
+}
+
+fn same_reads(
+    recorded: &[KvRead],
+    namespace: &str,
+    query: &RangeQueryInfo,
+    preceding: &Updates,
+    state: StateView<'_>,
+) -> Result<bool, EngineError> {
+    let mut expected = recorded.iter();
+    let mut equal = true;
+    each(namespace, query, preceding, state, |key, version| {
+        equal = expected.next().is_some_and(|read| {
+            read.key == key && read.version.as_ref().map(Version::from) == Some(version)
+        });
+        equal
+    })?;
+    Ok(equal && expected.next().is_none())
+}
+
+/// Calls `visit` for each key of the range until it says stop.
+fn each(
+    namespace: &str,
+    query: &RangeQueryInfo,
+    preceding: &Updates,
+    state: StateView<'_>,
+    mut visit: impl FnMut(String, Version) -> bool,
+) -> Result<(), EngineError> {
+    let (start, end) = (query.start_key.as_bytes(), query.end_key.as_bytes());
+    let mut overlay = overlay(namespace, start, end, preceding).peekable();
+    let mut committed = Committed::new(namespace, start, end, state);
+    let mut emit = |key: &[u8], version| {
+        let key = String::from_utf8(key.to_vec()).expect("written keys are UTF-8");
+        visit(key, version)
+    };
+    loop {
+        let next = committed.peek()?;
+        let from_overlay = match (&next, overlay.peek()) {
+            (None, None) => break,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some((key, _)), Some((changed, _))) => {
+                if key == *changed {
+                    committed.advance();
+                    true
+                } else {
+                    *changed < key
+                }
+            }
+        };
+        let go_on = if from_overlay {
+            let (key, row) = overlay.next().expect("peeked above");
+            row.value.is_none() || emit(key, row.version)
+        } else {
+            let (key, version) = next.expect("not from the overlay");
+            committed.advance();
+            emit(&key, version)
+        };
+        if !go_on {
+            return Ok(());
+        }
+    }
+    if !query.itr_exhausted {
+        let place = Place { namespace, collection: None, key: end };
+        let last = match preceding.get(place) {
+            Some(row) => row.value.as_ref().map(|_| row.version),
+            None => place.read(state)?.map(|stored| stored.version),
+        };
+        if let Some(version) = last {
+            emit(end, version);
+        }
+    }
+    Ok(())
+}
+
+fn overlay<'a>(
+    namespace: &str,
+    start: &'a [u8],
+    end: &'a [u8],
+    preceding: &'a Updates,
+) -> impl Iterator<Item = (&'a Bytes, &'a Row)> {
+    let from = (Bound::Included(start), Bound::Unbounded);
+    let rows = preceding.public(namespace).map(|rows| rows.range::<[u8], _>(from));
+    rows.into_iter().flatten().take_while(move |(key, _)| end.is_empty() || &key[..] < end)
+}
+
+/// Committed keys of a range, read in chunks.
+struct Committed<'a> {
+    namespace: &'a str,
+    end: &'a [u8],
+    state: StateView<'a>,
+    chunk: std::vec::IntoIter<(Bytes, Version)>,
+    next: Option<(Bytes, Version)>,
+    /// Where the next chunk starts; none after the last.
+    resume: Option<Vec<u8>>,
+}
+
+impl<'a> Committed<'a> {
+    fn new(namespace: &'a str, start: &[u8], end: &'a [u8], state: StateView<'a>) -> Self {
+        let resume = Some(start.to_vec());
+        Committed { namespace, end, state, chunk: Vec::new().into_iter(), next: None, resume }
+    }
+
+    fn peek(&mut self) -> Result<Option<(Bytes, Version)>, EngineError> {
+        if self.next.is_none() {
+            self.next = self.chunk.next();
+        }
+        if self.next.is_none()
+            && let Some(from) = self.resume.take()
+        {
+            let rows = self.state.range(self.namespace, &from, self.end, CHUNK)?;
+            if rows.len() == CHUNK {
+                let mut after = rows[CHUNK - 1].0.to_vec();
+                after.push(0);
+                self.resume = Some(after);
+            }
+            let rows: Vec<_> = rows.into_iter().map(|(key, row)| (key, row.version)).collect();
+            self.chunk = rows.into_iter();
+            self.next = self.chunk.next();
+        }
+        Ok(self.next.clone())
+    }
+
+    fn advance(&mut self) {
+        self.next = None;
+    }
+}

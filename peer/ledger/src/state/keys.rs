@@ -1,0 +1,202 @@
+//! The layout of every stored key, in one place.
+//!
+//! | column | key | value |
+//! |---|---|---|
+//! | State | `P` namespace key | [`super::Versioned`] |
+//! | State | `H` namespace collection key-hash | [`super::Versioned`], value = hash of the value |
+//! | History | namespace key !block !tx | nothing; newest first |
+//! | Index | `T` tx id | first occurrence: block, position, code |
+//! | Index | `B` block hash | block number |
+//! | Index | `X` expiring block, committing block, namespace, collection, key hash | nothing |
+//! | Index | `S` | savepoint: height, header hash, commit hash, config block |
+//! | Index | `F` | format |
+//!
+//! Names are preceded by their length, so no two keys can run into each other whatever a name contains; keys and
+//! hashes come last and are not, so that they sort as raw bytes. Numbers are big-endian; `!n` is the complement.
+
+/// A column family of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// Current values of public and hashed keys.
+    State,
+    /// Which transactions wrote a key.
+    History,
+    /// Transaction ids, block hashes, expiry schedule, savepoint.
+    Index,
+}
+
+impl Column {
+    /// Every column, in a fixed order.
+    pub const ALL: [Column; 3] = [Column::State, Column::History, Column::Index];
+
+    /// The name of the column family.
+    pub fn name(self) -> &'static str {
+        match self {
+            Column::State => "state",
+            Column::History => "history",
+            Column::Index => "index",
+        }
+    }
+}
+
+/// A stored key, by what it finds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key<'a> {
+    Public {
+        namespace: &'a str,
+        key: &'a [u8],
+    },
+    Hashed {
+        namespace: &'a str,
+        collection: &'a str,
+        key_hash: &'a [u8],
+    },
+    History {
+        namespace: &'a str,
+        key: &'a [u8],
+        block: u64,
+        tx: u64,
+    },
+    HistoryOf {
+        namespace: &'a str,
+        key: &'a [u8],
+    },
+    TxId(&'a str),
+    BlockHash(&'a [u8]),
+    Expiry {
+        expiring: u64,
+        committing: u64,
+        namespace: &'a str,
+        collection: &'a str,
+        key_hash: &'a [u8],
+    },
+    ExpiriesOf {
+        expiring: u64,
+    },
+    Savepoint,
+    Format,
+}
+
+impl Key<'_> {
+    pub(crate) fn column(self) -> Column {
+        match self {
+            Key::Public { .. } | Key::Hashed { .. } => Column::State,
+            Key::History { .. } | Key::HistoryOf { .. } => Column::History,
+            _ => Column::Index,
+        }
+    }
+
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        match self {
+            Key::Public { namespace, key } => {
+                out.push(b'P');
+                name(&mut out, namespace.as_bytes());
+                out.extend_from_slice(key);
+            }
+            Key::Hashed { namespace, collection, key_hash } => {
+                out.push(b'H');
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, collection.as_bytes());
+                out.extend_from_slice(key_hash);
+            }
+            Key::History { namespace, key, block, tx } => {
+                out = Key::HistoryOf { namespace, key }.bytes();
+                out.extend_from_slice(&(!block).to_be_bytes());
+                out.extend_from_slice(&(!tx).to_be_bytes());
+            }
+            Key::HistoryOf { namespace, key } => {
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, key);
+            }
+            Key::TxId(id) => {
+                out.push(b'T');
+                out.extend_from_slice(id.as_bytes());
+            }
+            Key::BlockHash(hash) => {
+                out.push(b'B');
+                out.extend_from_slice(hash);
+            }
+            Key::Expiry { expiring, committing, namespace, collection, key_hash } => {
+                out = Key::ExpiriesOf { expiring }.bytes();
+                out.extend_from_slice(&committing.to_be_bytes());
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, collection.as_bytes());
+                out.extend_from_slice(key_hash);
+            }
+            Key::ExpiriesOf { expiring } => {
+                out.push(b'X');
+                out.extend_from_slice(&expiring.to_be_bytes());
+            }
+            Key::Savepoint => out.push(b'S'),
+            Key::Format => out.push(b'F'),
+        }
+        out
+    }
+}
+
+/// The first key behind all keys of a namespace: the end of an open range.
+pub(crate) fn key_after_namespace(namespace: &str) -> Vec<u8> {
+    successor(Key::Public { namespace, key: b"" }.bytes())
+}
+
+/// The smallest key greater than every key that starts with `prefix`.
+pub(crate) fn successor(mut prefix: Vec<u8>) -> Vec<u8> {
+    while let Some(last) = prefix.pop() {
+        if last < u8::MAX {
+            prefix.push(last + 1);
+            break;
+        }
+    }
+    prefix
+}
+
+fn name(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("messages are limited to 100 MiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// The names in front of a stored key, read back in the order they were written.
+pub(crate) fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_run_into_keys() {
+        let a = Key::Public { namespace: "a", key: b"\0b" }.bytes();
+        let b = Key::Public { namespace: "a\0", key: b"b" }.bytes();
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn keys_of_a_namespace_sort_as_bytes_and_end_before_the_next_namespace() {
+        let keys: [&[u8]; 4] = [b"", b"\0", b"a", b"\xff\xff"];
+        let stored: Vec<_> =
+            keys.iter().map(|key| Key::Public { namespace: "cc", key }.bytes()).collect();
+        assert!(stored.is_sorted());
+        assert!(stored.iter().all(|key| *key < key_after_namespace("cc")));
+        assert!(Key::Public { namespace: "cd", key: b"" }.bytes() >= key_after_namespace("cc"));
+    }
+
+    #[test]
+    fn newer_history_comes_first() {
+        let at = |block, tx| Key::History { namespace: "n", key: b"k", block, tx }.bytes();
+        assert!(at(9, 1) < at(9, 0) && at(9, 0) < at(8, 7));
+        assert!(at(0, 0).starts_with(&Key::HistoryOf { namespace: "n", key: b"k" }.bytes()));
+    }
+
+    #[test]
+    fn a_name_reads_back() {
+        let mut out = Vec::new();
+        name(&mut out, b"abc");
+        out.extend_from_slice(b"rest");
+        assert_eq!(split_name(&out), Some((&b"abc"[..], &b"rest"[..])));
+        assert_eq!(split_name(&out[..5]), None);
+    }
+}

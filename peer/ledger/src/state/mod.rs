@@ -1,0 +1,108 @@
+//! Where committed state lives: one ordered key-value engine with three columns, behind one trait.
+//!
+//! Place in the flow: the simulator and the validator read through [`Read`], the committer writes one [`WriteBatch`]
+//! per block. Everything in here is derived from the block log and can be rebuilt from it, so no write is synced.
+
+mod keys;
+mod memory;
+mod rocks;
+mod value;
+mod view;
+
+pub use keys::Column;
+pub(crate) use keys::{Key, split_name};
+pub use memory::MemoryEngine;
+pub use rocks::{RocksEngine, RocksOptions};
+pub(crate) use value::encode_entries;
+pub use value::{Version, Versioned};
+pub use view::StateView;
+pub(crate) use view::damaged;
+
+use bytes::Bytes;
+
+/// Why an engine could not read or write; always an infrastructure error, never a verdict on a transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// RocksDB reported an error.
+    #[error("state database: {0}")]
+    Rocks(#[from] rocksdb::Error),
+    /// A stored value cannot be decoded.
+    #[error("state database holds a damaged value under {0}")]
+    Damaged(String),
+    /// The folder belongs to another format.
+    #[error("state database has format {found}, this version reads {expected}")]
+    Format {
+        /// The format found.
+        found: String,
+        /// The format this version writes.
+        expected: &'static str,
+    },
+    /// A failure that a test injected.
+    #[error("state database: {0}")]
+    Injected(&'static str),
+}
+
+/// Key and value of one stored row.
+pub type Entry = (Vec<u8>, Bytes);
+
+/// What can be read, live or from a snapshot.
+pub trait Read: Send + Sync {
+    /// The value stored under `key`.
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
+
+    /// Up to `limit` rows with `from <= key < to` in key order.
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, EngineError>;
+}
+
+/// An ordered key-value engine: RocksDB in a peer, a map in tests and in the simulation.
+pub trait Engine: Read {
+    /// A view that later writes do not change.
+    fn snapshot(&self) -> Box<dyn Read + '_>;
+
+    /// Applies all rows of `batch` or none.
+    fn write(&self, batch: WriteBatch) -> Result<(), EngineError>;
+
+    /// Makes what was written survive a crash of the machine.
+    fn flush(&self) -> Result<(), EngineError>;
+}
+
+/// One put (or, without a value, delete) of a batch.
+pub(crate) type Write = (Column, Vec<u8>, Option<Bytes>);
+
+/// The rows of one atomic write.
+#[derive(Debug, Default, Clone)]
+pub struct WriteBatch {
+    writes: Vec<Write>,
+}
+
+impl WriteBatch {
+    /// Stores `value` under `key`.
+    pub fn put(&mut self, column: Column, key: Vec<u8>, value: impl Into<Bytes>) {
+        self.writes.push((column, key, Some(value.into())));
+    }
+
+    /// Removes `key`.
+    pub fn delete(&mut self, column: Column, key: Vec<u8>) {
+        self.writes.push((column, key, None));
+    }
+
+    /// How many rows the batch holds.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Whether the batch changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    pub(crate) fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+}

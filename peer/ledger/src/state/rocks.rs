@@ -1,0 +1,245 @@
+//! RocksDB as the engine of a peer: no write-ahead log, atomic flush, small memtables.
+//!
+//! A block's rows reach all column families in one batch together with the savepoint, and are flushed together or
+//! not at all; what a crash loses is replayed from the block log. The first background error ends the use of the
+//! database: RocksDB refuses every later write, and the ledger halts.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBWithThreadMode,
+    IteratorMode, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteOptions,
+};
+
+use super::{Column, Engine, EngineError, Entry, Key, Read, WriteBatch};
+
+type Db = DBWithThreadMode<MultiThreaded>;
+
+/// What the folder's format marker says.
+const FORMAT: &str = "carecord-state-1";
+
+/// How much memory the database may use.
+#[derive(Debug, Clone)]
+pub struct RocksOptions {
+    /// All memtables of a channel together, in bytes.
+    pub memtable_bytes: usize,
+    /// Uncompressed blocks kept in memory, in bytes.
+    pub cache_bytes: usize,
+    /// Table files held open.
+    pub open_files: i32,
+}
+
+impl Default for RocksOptions {
+    fn default() -> Self {
+        RocksOptions { memtable_bytes: 8 << 20, cache_bytes: 4 << 20, open_files: 64 }
+    }
+}
+
+/// State in a RocksDB folder.
+pub struct RocksEngine {
+    db: Db,
+}
+
+impl RocksEngine {
+    /// Opens `path`, creating it if it is missing.
+    pub fn open(path: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
+        let cache = Cache::new_lru_cache(options.cache_bytes);
+        let columns = Column::ALL.map(|column| {
+            ColumnFamilyDescriptor::new(column.name(), column_options(column, options, &cache))
+        });
+        let db = Db::open_cf_descriptors(&database_options(options), path, columns)?;
+        let engine = RocksEngine { db };
+        engine.check_format()?;
+        Ok(engine)
+    }
+
+    fn check_format(&self) -> Result<(), EngineError> {
+        match self.get(Column::Index, &Key::Format.bytes())? {
+            Some(found) if found == FORMAT => Ok(()),
+            Some(found) => Err(EngineError::Format {
+                found: String::from_utf8_lossy(&found).into_owned(),
+                expected: FORMAT,
+            }),
+            None => {
+                let mut batch = WriteBatch::default();
+                batch.put(Column::Index, Key::Format.bytes(), FORMAT);
+                self.write(batch)
+            }
+        }
+    }
+
+    fn handle(&self, column: Column) -> std::sync::Arc<rocksdb::BoundColumnFamily<'_>> {
+        self.db.cf_handle(column.name()).expect("every column is opened with the database")
+    }
+}
+
+fn database_options(options: &RocksOptions) -> Options {
+    let mut db = Options::default();
+    db.create_if_missing(true);
+    db.create_missing_column_families(true);
+    db.set_atomic_flush(true);
+    db.set_db_write_buffer_size(options.memtable_bytes);
+    db.set_max_open_files(options.open_files);
+    db.set_max_background_jobs(2);
+    db.set_keep_log_file_num(2);
+    db.set_max_log_file_size(1 << 20);
+    db.set_stats_dump_period_sec(0);
+    db
+}
+
+fn column_options(column: Column, options: &RocksOptions, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_bloom_filter(10.0, false);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_format_version(5);
+    let mut family = Options::default();
+    family.set_block_based_table_factory(&table);
+    family.set_compression_type(DBCompressionType::Lz4);
+    family.set_write_buffer_size(options.memtable_bytes / 2);
+    family.set_max_write_buffer_number(2);
+    family.set_arena_block_size(64 << 10);
+    if column == Column::Index {
+        family.set_optimize_filters_for_hits(false);
+    }
+    family
+}
+
+impl Read for RocksEngine {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let found = self.db.get_cf(&self.handle(column), key)?;
+        Ok(found.map(Bytes::from))
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, EngineError> {
+        scan(self, ReadOptions::default(), column, from, to, limit)
+    }
+}
+
+impl Engine for RocksEngine {
+    fn snapshot(&self) -> Box<dyn Read + '_> {
+        Box::new(Snapshot { engine: self, snapshot: self.db.snapshot() })
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), EngineError> {
+        let handles = Column::ALL.map(|column| self.handle(column));
+        let mut rows = rocksdb::WriteBatch::default();
+        for (column, key, value) in batch.into_writes() {
+            let handle = &handles[column as usize];
+            match value {
+                Some(value) => rows.put_cf(handle, key, value),
+                None => rows.delete_cf(handle, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.db.write_opt(rows, &options)?)
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        let handles = Column::ALL.map(|column| self.handle(column));
+        let handles: Vec<_> = handles.iter().collect();
+        let mut options = rocksdb::FlushOptions::default();
+        options.set_wait(true);
+        Ok(self.db.flush_cfs_opt(&handles, &options)?)
+    }
+}
+
+struct Snapshot<'a> {
+    engine: &'a RocksEngine,
+    snapshot: SnapshotWithThreadMode<'a, Db>,
+}
+
+impl Read for Snapshot<'_> {
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let found = self.snapshot.get_cf(&self.engine.handle(column), key)?;
+        Ok(found.map(Bytes::from))
+    }
+
+    fn scan(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Entry>, EngineError> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.snapshot);
+        scan(self.engine, options, column, from, to, limit)
+    }
+}
+
+fn scan(
+    engine: &RocksEngine,
+    mut options: ReadOptions,
+    column: Column,
+    from: &[u8],
+    to: &[u8],
+    limit: usize,
+) -> Result<Vec<Entry>, EngineError> {
+    if from >= to {
+        return Ok(Vec::new());
+    }
+    options.set_iterate_lower_bound(from);
+    options.set_iterate_upper_bound(to);
+    let rows = engine.db.iterator_cf_opt(&engine.handle(column), options, IteratorMode::Start);
+    rows.take(limit)
+        .map(|row| {
+            let (key, value) = row?;
+            Ok((key.into_vec(), Bytes::from(value)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_survive_a_flush_and_snapshots_hold_still() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = RocksEngine::open(dir.path(), &RocksOptions::default()).unwrap();
+        let mut batch = WriteBatch::default();
+        for n in 0..10u8 {
+            batch.put(Column::State, vec![b'k', n], vec![n]);
+        }
+        engine.write(batch).unwrap();
+        let snapshot = engine.snapshot();
+        let mut batch = WriteBatch::default();
+        batch.delete(Column::State, vec![b'k', 4]);
+        engine.write(batch).unwrap();
+        let count =
+            |reader: &dyn Read| reader.scan(Column::State, b"k\x02", b"k\x06", 9).unwrap().len();
+        assert_eq!((count(&*snapshot), count(&engine)), (4, 3));
+        drop(snapshot);
+        engine.flush().unwrap();
+        drop(engine);
+        let engine = RocksEngine::open(dir.path(), &RocksOptions::default()).unwrap();
+        assert_eq!(count(&engine), 3);
+        assert!(engine.scan(Column::State, b"z", b"a", 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_another_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = RocksEngine::open(dir.path(), &RocksOptions::default()).unwrap();
+        let mut batch = WriteBatch::default();
+        batch.put(Column::Index, Key::Format.bytes(), "carecord-state-9");
+        engine.write(batch).unwrap();
+        engine.flush().unwrap();
+        drop(engine);
+        let error = RocksEngine::open(dir.path(), &RocksOptions::default()).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "state database has format carecord-state-9, this version reads carecord-state-1"
+        );
+    }
+}
