@@ -33,6 +33,11 @@ pub enum Error {
     /// A certificate could not be read or does not chain to a root.
     #[error(transparent)]
     Certificate(#[from] x509::Error),
+    /// The certificate's key is of no kind that Fabric knows.
+    #[error(
+        "Certificate's public key type not recognized. Supported keys: [ECDSA, ED25519, RSA]"
+    )]
+    UnknownKey,
     /// The MSP's configuration is not usable.
     #[error("{0}")]
     Setup(String),
@@ -57,5 +62,10 @@ impl Error {
     /// Puts the name of a step before the refusal, as callers up the way do.
     pub fn within(self, context: impl Into<String>) -> Self {
         Error::Within { context: context.into(), cause: Box::new(self) }
+    }
+
+    /// The same, if the refusal is about the kind of key.
+    pub(crate) fn within_if_key(self, context: &str) -> Self {
+        if self == Error::UnknownKey { self.within(context) } else { self }
     }
 }

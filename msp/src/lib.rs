@@ -7,14 +7,23 @@
 //!
 //! *Invariant:* nothing here reads the wall clock. Guard: the golden vectors, in which an expired leaf is valid.
 
+mod attributes;
+mod cache;
 mod error;
 mod identity;
 pub mod keystore;
 mod manager;
+mod member;
 mod msp;
+mod nodeou;
 mod pem_block;
+mod principal;
+mod revocation;
+mod sanitize;
+mod setup;
 pub mod signature;
 mod signer;
+mod validate;
 mod wellformed;
 mod x509;
 
