@@ -39,6 +39,8 @@ pub(crate) enum ChainError {
     DataHash(u64),
     #[error("block {number} names raft index {found}, but its entry is at {expected}")]
     RaftIndex { number: u64, expected: u64, found: u64 },
+    #[error("fetched block {0} is not the one that the leader named")]
+    Target(u64),
     #[error("block {number}: {reason}")]
     Metadata { number: u64, reason: String },
 }

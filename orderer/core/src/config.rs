@@ -132,3 +132,36 @@ impl Millis {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 }
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        at_least_1("id", self.id)?;
+        at_least_1("max_append_lag", self.max_append_lag)?;
+        at_least_1("max_pending_envelopes", self.max_pending_envelopes as u64)
+    }
+}
+
+impl ChannelParams {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let RaftOptions { election_tick, heartbeat_tick, max_inflight_blocks, .. } = self.raft;
+        at_least_1("max_message_count", self.batch.max_message_count.into())?;
+        at_least_1("absolute_max_bytes", self.batch.absolute_max_bytes.into())?;
+        at_least_1("preferred_max_bytes", self.batch.preferred_max_bytes.into())?;
+        at_least_1("heartbeat_tick", heartbeat_tick.into())?;
+        at_least_1("max_inflight_blocks", max_inflight_blocks.into())?;
+        at_least_1("consenters", self.consenters as u64)?;
+        if election_tick <= heartbeat_tick {
+            let value = election_tick.into();
+            let rule = "above heartbeat_tick";
+            return Err(ConfigError::Bounds { name: "election_tick", rule, value });
+        }
+        Ok(())
+    }
+}
+
+fn at_least_1(name: &'static str, value: u64) -> Result<(), ConfigError> {
+    if value == 0 {
+        return Err(ConfigError::Bounds { name, rule: "at least 1", value });
+    }
+    Ok(())
+}

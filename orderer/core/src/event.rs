@@ -99,6 +99,8 @@ pub struct Submission {
     pub admitted: Admitted,
     /// True if another consenter forwarded it: it is not forwarded a second time.
     pub forwarded: bool,
+    /// True if its one reply is out already, as when SUCCESS is told on queueing; the shell begins with false.
+    pub answered: bool,
 }
 
 /// Something that the shell has to do.
@@ -164,7 +166,7 @@ pub enum Effect {
         envelope: Bytes,
     },
     /// The configuration moved on since this envelope was admitted. It is the shell's again: admit it once more and
-    /// submit it under the same id, or answer it with the rejection.
+    /// submit it under the same id, or answer it with the rejection unless it is answered already.
     Readmit {
         /// What was submitted.
         submission: Submission,

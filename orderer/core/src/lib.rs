@@ -1,6 +1,6 @@
 //! Ordering as a pure state machine: Raft behind a checked inbox, admission, cutting, block making and catch-up.
 //!
-//! Place in the flow: the orderer's shell owns one `ChannelCore` per channel, feeds it [`Event`]s and carries out
+//! Place in the flow: the orderer's shell owns one [`ChannelCore`] per channel, feeds it [`Event`]s and carries out
 //! the [`Effect`]s. The core has no clock, no file, no socket and no random numbers of its own, so a simulator can
 //! run whole clusters of it and crash them between any two steps.
 //!
@@ -13,10 +13,18 @@ mod config;
 mod event;
 pub mod limits;
 mod reader;
+mod chain;
+mod core;
+mod cutter;
+mod raft;
 mod record;
+mod restored;
 
 pub use admission::{Admitted, Class, Rejection};
+pub use crate::core::{ChannelCore, Counts, StartError};
 pub use config::{Acknowledge, BatchSize, ChannelParams, Config, ConfigError, RaftOptions};
 pub use event::{Effect, Event, Millis, NodeId, PersistToken, RequestId, SignToken, Submission};
 pub use reader::{LogReadError, LogReader};
 pub use record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};
+pub use crate::raft::Dropped;
+pub use restored::{Replay, ReplayError, Restored};

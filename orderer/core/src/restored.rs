@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use carecord_proto::block;
 use carecord_proto::common::Block;
 
 use crate::chain::{self, ChainError, Tip};
@@ -189,8 +190,11 @@ impl Restored {
     }
 
     fn fetched(&mut self, bytes: &Bytes) -> Result<(), ReplayError> {
-        let before = self.fetched.as_ref().unwrap_or(&self.tip);
-        self.fetched = Some(before.follow(&chain::decode(bytes)?)?);
+        let block = chain::decode(bytes)?;
+        // A catch-up that was given up begins anew after the tip.
+        let anew = block::number(&block) == self.tip.number + 1;
+        let before = self.fetched.as_ref().filter(|_| !anew).unwrap_or(&self.tip);
+        self.fetched = Some(before.follow(&block)?);
         Ok(())
     }
 

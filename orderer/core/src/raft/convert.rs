@@ -47,7 +47,7 @@ pub(super) fn message_out(mut message: Message) -> RaftMessage {
         term: message.term,
         log_term: message.log_term,
         index: message.index,
-        entries: Vec::from(message.take_entries()).into_iter().map(entry_out).collect(),
+        entries: message.take_entries().into_vec().into_iter().map(entry_out).collect(),
         commit: message.commit,
         commit_term: message.commit_term,
         snapshot: message.has_snapshot().then(|| point_out(&point_of(message.get_snapshot()))),
@@ -57,6 +57,11 @@ pub(super) fn message_out(mut message: Message) -> RaftMessage {
         context: message.take_context(),
         priority: message.priority,
     }
+}
+
+/// True for the entry types that this protocol uses.
+pub(super) fn entry_type_known(number: i32) -> bool {
+    number == EntryType::EntryNormal as i32 || number == EntryType::EntryConfChangeV2 as i32
 }
 
 pub(super) fn entry_in(entry: RaftEntry) -> Option<Entry> {

@@ -10,7 +10,8 @@ mod node;
 mod spans;
 mod view;
 
-pub(crate) use inbox::{Dropped, Facts, Role, check};
+pub use inbox::Dropped;
+pub(crate) use inbox::check;
 pub(crate) use members::{ConfChange, Members};
-pub(crate) use node::{Fault, Node, Settings, Work};
+pub(crate) use node::{Fault, Node, Work};
 pub(crate) use spans::TermSpans;

@@ -1,0 +1,102 @@
+//! Envelopes come in: into the leader's line, on to the leader, or back to the client. Each gets one answer.
+
+use carecord_proto::common::Status;
+
+use super::ChannelCore;
+use crate::config::Acknowledge;
+use crate::event::{Effect, Millis, NodeId, RequestId, Submission};
+use crate::limits;
+
+/// An envelope that the leader was asked to order.
+#[derive(Debug)]
+pub(super) struct Forwarded {
+    to: NodeId,
+    /// The tick at which it is given up.
+    deadline: u64,
+}
+
+impl ChannelCore {
+    pub(super) fn on_submit(&mut self, now: Millis, submission: Submission) {
+        if submission.admitted.config_seq < self.params.config_seq {
+            self.effects.push(Effect::Readmit { submission });
+            return;
+        }
+        if self.leadership.is_some() {
+            return self.queue(now, submission);
+        }
+        match self.node.leader() {
+            Some(to) if !submission.forwarded && to != self.config.id => {
+                self.forward(to, submission);
+            }
+            _ => self.reply(submission.id, Status::ServiceUnavailable, "no Raft leader"),
+        }
+    }
+
+    /// Takes an envelope into the leader's line.
+    fn queue(&mut self, now: Millis, mut submission: Submission) {
+        let Some(leadership) = &mut self.leadership else { return };
+        let (count, bytes) = leadership.cutter.waiting();
+        let id = submission.id;
+        let limit = if count >= self.config.max_pending_envelopes {
+            format!("{} envelopes", self.config.max_pending_envelopes)
+        } else if bytes.saturating_add(submission.admitted.size) > self.config.max_pending_bytes {
+            format!("{} bytes", self.config.max_pending_bytes)
+        } else {
+            let answer = self.config.acknowledge == Acknowledge::Queued && !submission.answered;
+            submission.answered |= answer;
+            leadership.cutter.push(now, submission);
+            if answer {
+                self.reply(id, Status::Success, "");
+            }
+            return;
+        };
+        let info = format!("too many envelopes wait to be ordered: the limit is {limit}");
+        self.reply(id, Status::ServiceUnavailable, info);
+    }
+
+    fn forward(&mut self, to: NodeId, submission: Submission) {
+        let id = submission.id;
+        if self.forwarded.len() >= limits::MAX_FORWARDED_ENVELOPES {
+            let info = format!(
+                "too many envelopes wait for the leader: the limit is {}",
+                limits::MAX_FORWARDED_ENVELOPES
+            );
+            return self.reply(id, Status::ServiceUnavailable, info);
+        }
+        let patience = limits::FORWARD_ELECTIONS.saturating_mul(self.params.raft.election_tick);
+        let deadline = self.ticks + u64::from(patience);
+        self.forwarded.insert(id, Forwarded { to, deadline });
+        let envelope = submission.admitted.envelope;
+        self.effects.push(Effect::Forward { to, id, envelope });
+    }
+
+    pub(super) fn on_forward_reply(&mut self, id: RequestId, status: Status, info: String) {
+        if self.forwarded.remove(&id).is_some() {
+            self.reply(id, status, info);
+        }
+    }
+
+    /// Answers forwarded envelopes that cannot be waited for any longer.
+    pub(super) fn give_up_forwarded(&mut self, which: impl Fn(&Forwarded) -> bool, why: &str) {
+        let ids: Vec<RequestId> = self
+            .forwarded
+            .iter()
+            .filter(|(_, forwarded)| which(forwarded))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.forwarded.remove(&id);
+            self.reply(id, Status::ServiceUnavailable, why);
+        }
+    }
+
+    pub(super) fn expire_forwarded(&mut self) {
+        let ticks = self.ticks;
+        self.give_up_forwarded(|f| f.deadline <= ticks, "the leader did not answer in time");
+    }
+
+    /// Envelopes sent to a node that no longer leads get their answer now.
+    pub(super) fn forget_old_leader(&mut self, leader: Option<NodeId>) {
+        self.give_up_forwarded(|f| Some(f.to) != leader, "leadership changed");
+    }
+}
