@@ -5,9 +5,13 @@
 //! *existing* element's `mod_policy`; a new one needs version 0 and nobody's consent, but is only reached if its parent's
 //! list changed, which needs consent.
 
-use carecord_proto::common::{Config, ConfigUpdate, ConfigUpdateEnvelope, Envelope, HeaderType};
+use carecord_msp::Identity;
+use carecord_proto::common::{
+    Config, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, Envelope, HeaderType,
+};
 use carecord_proto::envelope::Opened;
 use prost::Message;
+use std::sync::Arc;
 
 use super::elements::{self, Element, Elements};
 use super::limits::{self, LimitError};
@@ -193,7 +197,13 @@ pub(crate) fn propose(bundle: &Bundle, envelope: &Envelope) -> Result<Config, Up
     let config =
         ConfigUpdate::decode(update.config_update.clone()).map_err(AuthorizeError::Decode)?;
     let current = bundle.elements();
-    let channel_group = apply(bundle, &current, &config, &update)?;
+    let change = Change::read(bundle.channel_id(), &current, &config)?;
+    let signatures = SignedData::of_config_update(&update).map_err(AuthorizeError::from)?;
+    let identities = valid_identities(bundle.msps(), &signatures);
+    change
+        .check(&current, &|name, element| consent(bundle, &identities, name, element))
+        .map_err(AuthorizeError::from)?;
+    let channel_group = change.apply(current)?;
     let sequence = bundle.sequence().saturating_add(1);
     Ok(Config { sequence, channel_group: Some(channel_group) })
 }
@@ -222,41 +232,76 @@ fn open(envelope: &Envelope) -> Result<ConfigUpdateEnvelope, EnvelopeError> {
     ConfigUpdateEnvelope::decode(opened.payload.data).map_err(EnvelopeError::Update)
 }
 
-fn apply(
-    bundle: &Bundle,
-    current: &Elements<'_>,
-    config: &ConfigUpdate,
-    update: &ConfigUpdateEnvelope,
-) -> Result<carecord_proto::common::ConfigGroup, UpdateError> {
-    if config.channel_id != bundle.channel_id() {
-        let (given, own) = (config.channel_id.clone(), bundle.channel_id().to_owned());
-        return Err(AuthorizeError::Channel { given, own }.into());
-    }
-    let read = map("ReadSet", config.read_set.as_ref())?;
-    check_read_set(current, &read)?;
-    let write = map("WriteSet", config.write_set.as_ref())?;
-    let unchanged = |name: &String, element: &Element<'_>| {
-        read.get(name).is_some_and(|read| read.version() == element.version())
-    };
-    let delta: Elements<'_> = write
-        .iter()
-        .filter(|(name, element)| !unchanged(name, element))
-        .map(|(name, element)| (name.clone(), element.clone()))
-        .collect();
-    let signatures = SignedData::of_config_update(update).map_err(AuthorizeError::from)?;
-    check_delta(bundle, current, &delta, &signatures).map_err(AuthorizeError::from)?;
+/// What an update wants written, and which of it is a change.
+struct Change<'a> {
+    write: Elements<'a>,
+    delta: Elements<'a>,
+}
 
-    let mut result = current.clone();
-    result.extend(delta);
-    if let Some(name) = write.keys().find(|name| !result.contains_key(*name)) {
-        return Err(AuthorizeError::Unlisted(name.clone()).into());
+// === impl Change ===
+
+impl<'a> Change<'a> {
+    /// Compares an update with what is in force.
+    fn read(
+        channel_id: &str,
+        current: &Elements<'_>,
+        update: &'a ConfigUpdate,
+    ) -> Result<Self, AuthorizeError> {
+        if update.channel_id != channel_id {
+            let (given, own) = (update.channel_id.clone(), channel_id.to_owned());
+            return Err(AuthorizeError::Channel { given, own });
+        }
+        let read = map("ReadSet", update.read_set.as_ref())?;
+        check_read_set(current, &read)?;
+        let write = map("WriteSet", update.write_set.as_ref())?;
+        let unchanged = |name: &String, element: &Element<'_>| {
+            read.get(name).is_some_and(|read| read.version() == element.version())
+        };
+        let delta = write.iter().filter(|(name, element)| !unchanged(name, element));
+        let delta = delta.map(|(name, element)| (name.clone(), element.clone())).collect();
+        Ok(Self { write, delta })
     }
-    elements::assemble(&result).map_err(UpdateError::Missing)
+
+    /// Refuses a change with wrong versions, or without the `consent` of the existing elements.
+    fn check(
+        &self,
+        current: &Elements<'_>,
+        consent: &dyn Fn(&str, &Element<'_>) -> Result<(), DeltaError>,
+    ) -> Result<(), DeltaError> {
+        if self.delta.is_empty() {
+            return Err(DeltaError::Empty);
+        }
+        for (name, element) in &self.delta {
+            check_mod_policy(name, element.mod_policy())?;
+            let version = element.version();
+            match current.get(name) {
+                None if version == 0 => {}
+                None => return Err(DeltaError::NewVersion { name: name.clone(), version }),
+                Some(existing) if existing.version().checked_add(1) == Some(version) => {
+                    consent(name, existing)?;
+                }
+                Some(existing) => {
+                    let current = existing.version();
+                    return Err(DeltaError::Version { name: name.clone(), version, current });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays the change over what is in force. New elements that no group lists are dropped without a word.
+    fn apply(self, mut current: Elements<'a>) -> Result<ConfigGroup, UpdateError> {
+        current.extend(self.delta);
+        if let Some(name) = self.write.keys().find(|name| !current.contains_key(*name)) {
+            return Err(AuthorizeError::Unlisted(name.clone()).into());
+        }
+        elements::assemble(&current).map_err(UpdateError::Missing)
+    }
 }
 
 fn map<'a>(
     set: &'static str,
-    root: Option<&'a carecord_proto::common::ConfigGroup>,
+    root: Option<&'a ConfigGroup>,
 ) -> Result<Elements<'a>, AuthorizeError> {
     root.map_or(Ok(()), limits::check)?;
     elements::flatten(root).map_err(|source| AuthorizeError::Keys { set, source })
@@ -277,37 +322,22 @@ fn check_read_set(current: &Elements<'_>, read: &Elements<'_>) -> Result<(), Aut
     Ok(())
 }
 
-fn check_delta(
+/// Whether the signers may change an element in force.
+fn consent(
     bundle: &Bundle,
-    current: &Elements<'_>,
-    delta: &Elements<'_>,
-    signatures: &[SignedData],
+    identities: &[Arc<Identity>],
+    name: &str,
+    existing: &Element<'_>,
 ) -> Result<(), DeltaError> {
-    if delta.is_empty() {
-        return Err(DeltaError::Empty);
+    match policy_of(bundle, existing).filter(|policy| !policy.is_reject()) {
+        Some(policy) => policy
+            .evaluate(identities)
+            .map_err(|source| DeltaError::Policy { name: name.to_owned(), source }),
+        None => Err(DeltaError::NoPolicy {
+            policy: existing.mod_policy().to_owned(),
+            name: name.to_owned(),
+        }),
     }
-    let identities = valid_identities(bundle.msps(), signatures);
-    for (name, element) in delta {
-        check_mod_policy(name, element.mod_policy())?;
-        let (name, version) = (name.clone(), element.version());
-        let Some(existing) = current.get(&name) else {
-            if version != 0 {
-                return Err(DeltaError::NewVersion { name, version });
-            }
-            continue;
-        };
-        if existing.version().checked_add(1) != Some(version) {
-            return Err(DeltaError::Version { name, version, current: existing.version() });
-        }
-        let policy = policy_of(bundle, existing);
-        if policy.as_deref().is_none_or(Policy::is_reject) {
-            return Err(DeltaError::NoPolicy { policy: existing.mod_policy().to_owned(), name });
-        }
-        if let Some(Err(source)) = policy.map(|policy| policy.evaluate(&identities)) {
-            return Err(DeltaError::Policy { name, source });
-        }
-    }
-    Ok(())
 }
 
 /// Syntax only: whether such a policy exists is not asked, so an element can be locked for ever.
@@ -327,10 +357,24 @@ fn check_mod_policy(name: &str, path: &str) -> Result<(), DeltaError> {
 }
 
 /// The policy that an element in force names: relative to its own group, or from the root.
-fn policy_of(bundle: &Bundle, element: &Element<'_>) -> Option<std::sync::Arc<Policy>> {
+fn policy_of(bundle: &Bundle, element: &Element<'_>) -> Option<Arc<Policy>> {
     let path = element.mod_policy();
     if path.is_empty() || path.starts_with('/') {
         return Some(bundle.policies().get(path));
     }
     Some(bundle.policies().group(&element.home)?.get(path))
+}
+
+/// The effect of `update` on `original` as if every policy agreed, for simulations and tests.
+#[doc(hidden)]
+pub fn apply_unchecked(
+    channel_id: &str,
+    original: &Config,
+    update: &ConfigUpdate,
+) -> Result<Config, UpdateError> {
+    let current = map("config", original.channel_group.as_ref())?;
+    let change = Change::read(channel_id, &current, update)?;
+    change.check(&current, &|_, _| Ok(())).map_err(AuthorizeError::from)?;
+    let channel_group = Some(change.apply(current)?);
+    Ok(Config { sequence: original.sequence + 1, channel_group })
 }

@@ -136,7 +136,9 @@ fn minimal(mut layouts: Vec<Layout>) -> Vec<Layout> {
         if kept.len() == MAX_LAYOUTS {
             break;
         }
-        if !kept.iter().any(|smaller| covers(&layout, smaller)) {
+        // one of the same size can only cover its equal
+        let mut smaller = kept.iter().take_while(|other| size(other) < size(&layout));
+        if !smaller.any(|smaller| covers(&layout, smaller)) {
             kept.push(layout);
         }
     }

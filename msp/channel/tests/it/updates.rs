@@ -1,11 +1,12 @@
 //! Configuration updates: what an orderer of Fabric 3.1.5 accepts, what it makes of it, and its reasons to refuse.
 
 use crate::vectors::{lines, message, text};
-use carecord_channel::config::update::UpdateError;
+use carecord_channel::config::compute;
+use carecord_channel::config::update::{UpdateError, apply_unchecked};
 use carecord_channel::{Bundle, Error};
-use carecord_proto::common::{Config, Envelope};
+use carecord_proto::common::{Config, ConfigGroup, ConfigUpdate, Envelope};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The stages that are the channel's; the others belong to the consensus protocol.
 const STAGES: [&str; 4] = ["configtx", "new_bundle", "check_resources", "validate_new"];
@@ -118,4 +119,89 @@ fn updates_are_judged_as_fabric_judges_them() {
     );
     assert!(count.differences.is_empty(), "{:#?}", count.differences);
     assert!(count.words.is_empty(), "{}", count.words.join("\n"));
+}
+
+/// Versions of what changed or is new, and the names of what is gone.
+fn effect(original: &Config, applied: &Config) -> (BTreeMap<String, u64>, BTreeSet<String>) {
+    let (before, after) = (versions(original), versions(applied));
+    let changed = after.iter().filter(|(name, version)| before.get(*name) != Some(version));
+    let changed = changed.map(|(name, version)| (name.clone(), *version)).collect();
+    let gone = before.into_keys().filter(|name| !after.contains_key(name)).collect();
+    (changed, gone)
+}
+
+fn versions(config: &Config) -> BTreeMap<String, u64> {
+    fn walk(group: &ConfigGroup, path: &str, into: &mut BTreeMap<String, u64>) {
+        into.insert(format!("[Group] {path}"), group.version);
+        let values = group.values.iter().map(|(k, v)| (format!("[Value] {path}/{k}"), v.version));
+        into.extend(values);
+        let policies =
+            group.policies.iter().map(|(k, p)| (format!("[Policy] {path}/{k}"), p.version));
+        into.extend(policies);
+        for (key, group) in &group.groups {
+            walk(group, &format!("{path}/{key}"), into);
+        }
+    }
+    let mut into = BTreeMap::new();
+    walk(config.channel_group.as_ref().expect("a root"), "/Channel", &mut into);
+    into
+}
+
+#[test]
+fn updates_are_computed_as_fabrics_tool_computes_them() {
+    let Some(originals) = lines("config-updates/originals.jsonl") else { return };
+    let Some(vectors) = lines("config-updates/vectors.jsonl.gz") else { return };
+    let originals: BTreeMap<&str, Config> =
+        originals.iter().map(|line| (text(&line["id"]), message(&line["config"]))).collect();
+    let (mut computed, mut applied, mut refused, mut differences) = (0, 0, 0, Vec::new());
+    for vector in &vectors {
+        let name = format!("{} {}", vector["id"], vector["edits"]);
+        let original = &originals[text(&vector["original"])];
+        let update = match compute::update("goldchannel", original, &message(&vector["updated"])) {
+            Ok(update) => update,
+            Err(error) => {
+                refused += 1;
+                let error = format!("error computing config update: {error}");
+                if vector["error"] != error {
+                    differences.push(format!("{name}: {error}"));
+                }
+                continue;
+            }
+        };
+        let expected = vector.get("config_update").map(message::<ConfigUpdate>);
+        if expected.as_ref() != Some(&update) {
+            differences.push(format!("{name}: another update"));
+            continue;
+        }
+        computed += 1;
+        match apply_unchecked("goldchannel", original, &update) {
+            Ok(config) => {
+                applied += 1;
+                let (changed, gone) = effect(original, &config);
+                let removed = serde_json::from_value(vector["applied_removed"].clone());
+                let removed: Option<BTreeSet<String>> = removed.expect("names");
+                let versions = serde_json::from_value(vector["applied_versions"].clone());
+                let versions: BTreeMap<String, u64> = versions.expect("versions");
+                if vector["applied_sequence"] != config.sequence
+                    || versions != changed
+                    || removed.unwrap_or_default() != gone
+                {
+                    differences.push(format!("{name}: {changed:?} {gone:?}"));
+                }
+            }
+            Err(error) => {
+                refused += 1;
+                let errors = vector["apply_errors"].as_array().map_or(&[][..], Vec::as_slice);
+                if !errors.iter().any(|expected| *expected == error.to_string()) {
+                    differences.push(format!("{name}: {error}, expected {errors:?}"));
+                }
+            }
+        }
+    }
+    println!(
+        "config updates: {} vectors, {computed} computed, {applied} applied, {refused} refused, {} differences",
+        vectors.len(),
+        differences.len()
+    );
+    assert!(differences.is_empty(), "{differences:#?}");
 }
