@@ -1,0 +1,6 @@
+//! The ledger against real Fabric ledgers, hostile input and crashes.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod golden;
+mod support;
