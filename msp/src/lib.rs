@@ -9,6 +9,7 @@
 
 mod attributes;
 mod cache;
+mod config_yaml;
 mod error;
 mod identity;
 pub mod keystore;
