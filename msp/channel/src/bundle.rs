@@ -60,8 +60,8 @@ impl Bundle {
         Self::from_config(&channel_id, &config)
     }
 
-    /// Compiles a configuration without asking whether we know all its capabilities.
-    pub(crate) fn compile(channel_id: &str, config: &Config) -> Result<Self, Error> {
+    /// Compiles a configuration only to look at it, without asking whether we know all its capabilities.
+    pub fn compile(channel_id: &str, config: &Config) -> Result<Self, Error> {
         let root = config.channel_group.as_ref().ok_or(Error::NoChannelGroup)?;
         limits::check(root)?;
         check_orderer_capabilities_first(root)?;

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use carecord_proto::common::implicit_meta_policy::Rule;
 use carecord_proto::common::policy::PolicyType;
 use carecord_proto::common::{
-    Block, BlockDataHashingStructure, BlockMetadataIndex, Capabilities, Capability, Config,
-    ConfigEnvelope, ConfigGroup, ConfigPolicy, ConfigValue, HashingAlgorithm, ImplicitMetaPolicy,
-    LastConfig, Metadata, OrdererAddresses, OrdererBlockMetadata, Policy,
+    Block, BlockDataHashingStructure, BlockMetadataIndex, Capability, Config, ConfigEnvelope,
+    ConfigGroup, ConfigPolicy, ConfigValue, HashingAlgorithm, ImplicitMetaPolicy, LastConfig,
+    Metadata, OrdererAddresses, OrdererBlockMetadata, Policy,
 };
 use carecord_proto::etcdraft::{ConfigMetadata, Consenter, Options};
 use carecord_proto::msp::MspConfig;
@@ -154,7 +154,7 @@ impl ChannelSpec {
         let width = BlockDataHashingStructure { width: channel::DATA_HASH_WIDTH };
         add(&mut root, channel::HASHING_ALGORITHM, &hash);
         add(&mut root, channel::BLOCK_DATA_HASHING_STRUCTURE, &width);
-        add(&mut root, CAPABILITIES, &capabilities(level));
+        add_capability(&mut root, level);
         if !self.orderer.addresses.is_empty() {
             let addresses = OrdererAddresses { addresses: self.orderer.addresses.clone() };
             add_owned(&mut root, channel::ORDERER_ADDRESSES, &addresses, ORDERER_ADMINS);
@@ -210,7 +210,7 @@ impl OrdererSpec {
         add(&mut orderer, orderer::BATCH_SIZE, &self.batch_size);
         add(&mut orderer, orderer::BATCH_TIMEOUT, &timeout);
         add(&mut orderer, orderer::CHANNEL_RESTRICTIONS, &ChannelRestrictions { max_count: 0 });
-        add(&mut orderer, CAPABILITIES, &capabilities("V2_0"));
+        add_capability(&mut orderer, "V2_0");
         add(&mut orderer, orderer::CONSENSUS_TYPE, &consensus);
         add_organizations(&mut orderer, &self.organizations);
         orderer
@@ -246,7 +246,7 @@ impl ApplicationSpec {
             });
             add(&mut application, ACLS, &AcLs { acls: acls.collect() });
         }
-        add(&mut application, CAPABILITIES, &capabilities(level));
+        add_capability(&mut application, level);
         add_organizations(&mut application, &self.organizations);
         application
     }
@@ -386,6 +386,23 @@ fn add_organizations(section: &mut ConfigGroup, organizations: &[OrganizationSpe
     }
 }
 
-fn capabilities(level: &str) -> Capabilities {
-    Capabilities { capabilities: [(level.to_owned(), Capability {})].into() }
+/// The value of one capability, as Go writes it: with the empty message of the map entry, which prost leaves out.
+fn add_capability(group: &mut ConfigGroup, level: &str) {
+    let name = Entry { key: level.to_owned(), value: Some(Capability {}) };
+    add(group, CAPABILITIES, &Entries { entries: vec![name] });
+}
+
+/// [`carecord_proto::common::Capabilities`], its map written out.
+#[derive(Clone, PartialEq, Message)]
+struct Entries {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<Capability>,
 }

@@ -9,7 +9,7 @@ use carecord_msp::Identity;
 use carecord_proto::common::{
     Config, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, Envelope, HeaderType,
 };
-use carecord_proto::envelope::Opened;
+use carecord_proto::envelope::{self, Opened};
 use prost::Message;
 use std::sync::Arc;
 
@@ -50,12 +50,15 @@ pub enum EnvelopeError {
     /// None there.
     #[error("config envelope has no last update")]
     Missing,
+    /// Nothing that says what it is.
+    #[error("envelope must have a Header")]
+    NoHeader,
     /// Unreadable.
     #[error("{0}")]
-    Open(String),
+    Open(#[source] envelope::Error),
     /// An envelope of another type.
     #[error("invalid type {0}, expected CONFIG_UPDATE")]
-    Type(i32),
+    Type(String),
     /// Its contents are not an update.
     #[error("error unmarshalling message for type CONFIG_UPDATE: {0}")]
     Update(#[source] prost::DecodeError),
@@ -225,11 +228,17 @@ pub(crate) fn validate(
 }
 
 fn open(envelope: &Envelope) -> Result<ConfigUpdateEnvelope, EnvelopeError> {
-    let opened = Opened::open(envelope).map_err(|error| EnvelopeError::Open(error.to_string()))?;
-    if opened.kind() != Some(HeaderType::ConfigUpdate) {
-        return Err(EnvelopeError::Type(opened.channel_header.r#type));
+    let opened = Opened::open(envelope).map_err(|error| match error {
+        envelope::Error::NoHeader => EnvelopeError::NoHeader,
+        error => EnvelopeError::Open(error),
+    })?;
+    match HeaderType::try_from(opened.channel_header.r#type) {
+        Ok(HeaderType::ConfigUpdate) => {
+            ConfigUpdateEnvelope::decode(opened.payload.data).map_err(EnvelopeError::Update)
+        }
+        Ok(other) => Err(EnvelopeError::Type(other.as_str_name().to_owned())),
+        Err(_) => Err(EnvelopeError::Type(opened.channel_header.r#type.to_string())),
     }
-    ConfigUpdateEnvelope::decode(opened.payload.data).map_err(EnvelopeError::Update)
 }
 
 /// What an update wants written, and which of it is a change.

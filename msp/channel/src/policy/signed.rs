@@ -71,16 +71,19 @@ impl SignedData {
 /// them; but only an identity with a good signature counts as seen, so a bad one before it does no harm.
 /// Nothing here is an error: who cannot be read, is unknown or did not sign is simply not there.
 pub fn valid_identities(msps: &MspManager, signatures: &[SignedData]) -> Vec<Arc<Identity>> {
+    let known: Vec<_> = signatures
+        .iter()
+        .filter_map(|signed| Some((signed, msps.identity(&signed.identity).ok()?)))
+        .collect();
     let mut seen = BTreeSet::new();
-    let mut valid = Vec::with_capacity(signatures.len());
-    for signed in signatures {
-        let Ok(identity) = msps.identity(&signed.identity) else { continue };
-        let key = (identity.msp_id().to_owned(), identity.identifier().to_owned());
+    let mut valid = Vec::with_capacity(known.len());
+    for (signed, identity) in &known {
+        let key = (identity.identifier(), identity.msp_id());
         if seen.contains(&key) || identity.verify(&signed.data, &signed.signature).is_err() {
             continue;
         }
         seen.insert(key);
-        valid.push(identity);
+        valid.push(Arc::clone(identity));
     }
     valid
 }

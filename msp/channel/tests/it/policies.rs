@@ -31,7 +31,7 @@ impl Channel {
     }
 
     fn signatures(&self, vector: &Value) -> Vec<SignedData> {
-        let signatures = vector["signatures"].as_array().expect("a list").iter();
+        let signatures = vector["signatures"].as_array().into_iter().flatten();
         let signatures = signatures.map(|signature| SignedData {
             identity: self.identities[&signature["identity"].as_u64().expect("id")].clone(),
             data: bytes(&signature["data"]),
