@@ -1,1 +1,36 @@
-//! (empty)
+//! The orderer: takes envelopes, agrees with the other orderers on their order, and delivers blocks.
+//!
+//! Place in the flow: a shell around [`carecord_consensus::ChannelCore`]. One owner task per channel feeds the core and
+//! carries out its effects; one thread per channel writes its log; everything else only talks to the owner.
+//!
+//! ```text
+//! broadcast ─▶ admit ─▶ owner ⇄ core        writer thread: append, sync once, report
+//!                         │ ⇅ cluster links
+//!                         ▼ height
+//!                      deliver ◀─ log
+//! ```
+
+mod broadcast;
+mod channel;
+mod cluster;
+mod config;
+mod deliver;
+mod error;
+mod orderer;
+mod registry;
+mod service;
+mod storage;
+mod writer;
+
+use carecord_channel::Bundle;
+use carecord_proto::etcdraft::Consenter;
+
+pub use config::Config;
+pub use error::Error;
+pub use orderer::{ChannelStatus, Orderer, Statuses};
+
+/// The consenters that a channel's configuration names.
+fn consenters(bundle: &Bundle) -> Result<Vec<Consenter>, Error> {
+    let metadata = bundle.orderer().and_then(|orderer| orderer.raft());
+    Ok(metadata.ok_or(Error::NotRaft)?.consenters)
+}

@@ -1,0 +1,322 @@
+//! The owner of a channel: feeds the core one event at a time and carries out its effects, in their order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use carecord_channel::Bundle;
+use carecord_consensus::{
+    ChannelCore, ChannelParams, Effect, Event, Millis, NodeId, Rejection, RequestId, Submission,
+    admit,
+};
+use carecord_monitoring::OrdererMetrics;
+use carecord_msp::Signer;
+use carecord_proto::carecord::orderer::{StepRequest, SubmitRequest, step_request};
+use carecord_proto::common::{Block, Envelope, MetadataSignature, SignatureHeader, Status};
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, sleep_until};
+
+use super::replies::Replies;
+use super::{Input, Shared, State, now};
+use crate::Error;
+use crate::cluster::{self, Link, Links, Members};
+use crate::writer::Writer;
+
+/// Inputs taken in one go before reports, the tick and the timer are looked at again.
+const DRAIN: usize = 256;
+/// Random bytes in the signature header of a block.
+const NONCE_BYTES: usize = 24;
+
+/// What an owner is made of.
+pub(crate) struct Start {
+    pub(crate) core: ChannelCore,
+    pub(crate) own: NodeId,
+    pub(crate) params: ChannelParams,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) links: Arc<Links>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) metrics: OrdererMetrics,
+    pub(crate) writer: Writer,
+    /// What the writer reports.
+    pub(crate) reports: mpsc::UnboundedReceiver<Event>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+}
+
+/// Drives one core.
+pub(crate) struct Owner {
+    start: Start,
+    peers: BTreeMap<NodeId, Link>,
+    replies: Replies,
+    /// Events that effects gave rise to at once.
+    next: VecDeque<Event>,
+    begun: Instant,
+    timer: Option<Millis>,
+}
+
+// === impl Owner ===
+
+impl Owner {
+    pub(crate) fn new(start: Start) -> Result<Self, Error> {
+        let mut owner = Self {
+            start,
+            peers: BTreeMap::new(),
+            replies: Replies::default(),
+            next: VecDeque::new(),
+            begun: Instant::now(),
+            timer: None,
+        };
+        owner.connect()?;
+        Ok(owner)
+    }
+
+    /// Runs until told to stop or until every handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut tick = self.ticker();
+        let (mut events, mut inputs) = (Vec::new(), Vec::new());
+        loop {
+            if tick.period() != self.start.params.raft.tick_interval {
+                tick = self.ticker();
+            }
+            let timer = self.timer.map(|at| self.begun + Duration::from_millis(at.0));
+            tokio::select! {
+                biased;
+                count = self.start.reports.recv_many(&mut events, DRAIN) => {
+                    if count == 0 {
+                        return self.halted("the log writer ended".to_owned());
+                    }
+                    events.drain(..).for_each(|event| self.feed(event));
+                }
+                _ = tick.tick() => self.feed(Event::Tick),
+                () = sleep_until(timer.unwrap_or(self.begun).into()), if timer.is_some() => {
+                    self.timer = None;
+                    self.feed(Event::Timer);
+                }
+                count = self.start.inputs.recv_many(&mut inputs, DRAIN) => {
+                    if count == 0 || inputs.drain(..).any(|input| self.take(input)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn ticker(&self) -> tokio::time::Interval {
+        let mut tick = tokio::time::interval(self.start.params.raft.tick_interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick
+    }
+
+    /// Takes one input; true when it is time to end.
+    fn take(&mut self, input: Input) -> bool {
+        match input {
+            Input::Core(event) => self.feed(event),
+            Input::Submit { admitted, forwarded, reply } => {
+                let id = self.replies.enter(reply);
+                let submission = Submission { id, admitted, forwarded, answered: false };
+                self.feed(Event::Submit(submission));
+            }
+            Input::Stop => {
+                self.feed(Event::TransferLeadership);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn at(&self) -> Millis {
+        Millis(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn feed(&mut self, event: Event) {
+        self.next.push_back(event);
+        while let Some(event) = self.next.pop_front() {
+            let effects = self.start.core.handle(self.at(), event);
+            self.carry_out(effects);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.carry_out_one(effect);
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist { token, records, sync } => {
+                self.start.writer.write(token, records, sync);
+            }
+            Effect::Send { to, message } => {
+                self.send(to, step_request::Payload::Consensus(message));
+            }
+            Effect::Sign { token, metadata_value, header } => {
+                match self.sign(&metadata_value, &header) {
+                    Ok(signature) => self.next.push_back(Event::Signed { token, signature }),
+                    Err(error) => self.halted(format!("a block could not be signed: {error}")),
+                }
+            }
+            Effect::Commit { block, is_config, .. } => self.committed(&block, is_config),
+            Effect::CaughtUp { number, config_changed } => self.caught_up(number, config_changed),
+            Effect::Reply { id, status, info } => self.replies.answer(id, (status, info)),
+            Effect::Forward { to, id, envelope } => self.forward(to, id, &envelope),
+            Effect::Readmit { submission } => self.readmit(submission),
+            Effect::Fetch { from, start, end } => self.fetch(from, start, end),
+            Effect::SetTimer { at } => self.timer = Some(at),
+            Effect::LeaderChanged { leader, term, is_self } => {
+                self.leader_changed(leader, term, is_self);
+            }
+            Effect::Halt { reason } => self.halted(reason),
+        }
+    }
+
+    // --- messages ---
+
+    fn send(&mut self, to: NodeId, payload: step_request::Payload) -> bool {
+        let channel = self.start.shared.name.clone();
+        let request = StepRequest { channel, payload: Some(payload) };
+        let sent = self.peers.get(&to).is_some_and(|link| link.send(request));
+        if !sent {
+            self.next.push_back(Event::Unreachable { node: to });
+        }
+        sent
+    }
+
+    fn forward(&mut self, to: NodeId, id: RequestId, envelope: &Bytes) {
+        let envelope = Envelope::decode(envelope.clone()).ok();
+        let submit = SubmitRequest { request_id: id.0, envelope };
+        if !self.send(to, step_request::Payload::Submit(submit)) {
+            let info = "the leader cannot be reached".to_owned();
+            let status = Status::ServiceUnavailable;
+            self.next.push_back(Event::ForwardReply { id, status, info });
+        }
+    }
+
+    fn readmit(&mut self, submission: Submission) {
+        let envelope = Envelope::decode(submission.admitted.envelope.clone()).unwrap_or_default();
+        match admit(&envelope, &self.start.shared.bundle.load(), now()) {
+            Ok(admitted) => {
+                self.next.push_back(Event::Submit(Submission { admitted, ..submission }));
+            }
+            // Who was answered already no longer waits.
+            Err(Rejection { status, info }) => self.replies.answer(submission.id, (status, info)),
+        }
+    }
+
+    // --- blocks ---
+
+    /// `metadata_value ‖ signature_header ‖ header`, as Fabric's block signatures cover it.
+    fn sign(&self, metadata_value: &[u8], header: &[u8]) -> Result<MetadataSignature, Error> {
+        let mut nonce = [0; NONCE_BYTES];
+        rand::RngCore::fill_bytes(&mut rand::rng(), &mut nonce);
+        let creator = self.start.signer.serialized();
+        let signature_header = SignatureHeader { creator, nonce: nonce.to_vec().into() };
+        let signature_header = Bytes::from(signature_header.encode_to_vec());
+        let signed = [metadata_value, &signature_header, header].concat();
+        let signature = self.start.signer.sign(&signed)?.into();
+        Ok(MetadataSignature { signature_header, signature, identifier_header: Bytes::new() })
+    }
+
+    fn committed(&mut self, block: &Block, is_config: bool) {
+        let number = block.header.as_ref().map_or(0, |header| header.number);
+        if is_config && let Err(error) = self.reconfigure(block) {
+            return self.halted(format!("configuration block {number}: {error}"));
+        }
+        self.publish(number);
+    }
+
+    fn caught_up(&mut self, number: u64, config_changed: bool) {
+        if config_changed {
+            let outcome = self.start.shared.log.last_config_block(number).and_then(|block| {
+                let bundle = Bundle::from_block(&block)?;
+                self.put_in_force(bundle)
+            });
+            if let Err(error) = outcome {
+                return self.halted(format!("configuration below block {number}: {error}"));
+            }
+        }
+        self.publish(number);
+    }
+
+    fn publish(&self, number: u64) {
+        let name = [self.start.shared.name.as_str()];
+        let metrics = &self.start.metrics;
+        metrics.height.with_label_values(&name).set(number as i64 + 1);
+        metrics.raft.committed_block_number.with_label_values(&name).set(number as i64);
+        self.start.shared.height.send_replace(number + 1);
+    }
+
+    fn reconfigure(&mut self, block: &Block) -> Result<(), Error> {
+        let config = carecord_proto::block::config_envelope(block)?.ok_or(Error::NoConfig)?;
+        let bundle = self.start.shared.bundle.load().next_bundle(&config)?;
+        self.put_in_force(bundle)
+    }
+
+    fn put_in_force(&mut self, bundle: Bundle) -> Result<(), Error> {
+        let params = ChannelParams::from_bundle(&bundle)?;
+        let members = Members::new(&crate::consenters(&bundle)?, &[])?;
+        self.start.shared.bundle.store(Arc::new(bundle));
+        self.start.shared.members.store(Arc::new(members));
+        self.start.params = params.clone();
+        self.connect()?;
+        self.next.push_back(Event::Configured { params });
+        Ok(())
+    }
+
+    /// Opens a link to each other consenter and drops those to nodes that are none any more.
+    fn connect(&mut self) -> Result<(), Error> {
+        let members = self.start.shared.members.load_full();
+        self.peers.retain(|id, _| members.get(*id).is_some());
+        for member in members.iter().filter(|member| member.id != self.start.own) {
+            if self.peers.contains_key(&member.id) {
+                continue;
+            }
+            let shared = &self.start.shared;
+            let metrics = self.start.metrics.clone();
+            let link = self.start.links.open(&shared.name, member, shared.inbox.clone(), metrics)?;
+            self.peers.insert(member.id, link);
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, from: NodeId, start: u64, end: u64) {
+        let shared = Arc::clone(&self.start.shared);
+        let before = shared.log.header_hash(start.saturating_sub(1));
+        let Ok(Some(previous_hash)) = before else {
+            self.next.push_back(Event::FetchFailed);
+            return;
+        };
+        let members = shared.members.load_full();
+        let others = members.iter().filter(|member| member.id != self.start.own);
+        let mut addresses: Vec<_> = others.map(|m| (m.id != from, m.address.clone())).collect();
+        addresses.sort();
+        let addresses = addresses.into_iter().map(|(_, address)| address).collect();
+        let bundle = shared.bundle.load_full();
+        let begin = cluster::FetchStart { number: start, end, previous_hash, bundle };
+        let links = Arc::clone(&self.start.links);
+        let (name, inbox) = (shared.name.clone(), shared.inbox.clone());
+        tokio::spawn(cluster::fetch(links, name, addresses, begin, inbox));
+    }
+
+    // --- state ---
+
+    fn leader_changed(&mut self, leader: Option<NodeId>, term: u64, is_self: bool) {
+        let name = self.start.shared.name.as_str();
+        tracing::info!(channel = name, ?leader, term, is_self, "leader changed");
+        let metrics = &self.start.metrics.raft;
+        metrics.is_leader.with_label_values(&[name]).set(is_self.into());
+        metrics.term.with_label_values(&[name]).set(term as i64);
+        if leader.is_some() {
+            metrics.leader_changes.with_label_values(&[name]).inc();
+        }
+        self.start.shared.state.send_replace(State::Active { leader, is_self });
+    }
+
+    fn halted(&mut self, reason: String) {
+        let name = self.start.shared.name.as_str();
+        tracing::error!(channel = name, %reason, "channel halted");
+        self.start.metrics.participation_status.with_label_values(&[name]).set(3);
+        self.start.shared.state.send_replace(State::Failed { reason });
+    }
+}

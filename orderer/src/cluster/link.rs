@@ -1,0 +1,212 @@
+//! The way to one other consenter: a stream that is set up again after each loss, with a bounded queue before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use carecord_comm::cluster::cluster_client::ClusterClient;
+use carecord_comm::{ClientTls, Endpoint, MAX_MESSAGE_BYTES};
+use carecord_consensus::{Event, NodeId, RequestId};
+use carecord_proto::carecord::orderer::{StepRequest, StepResponse, step_request};
+use carecord_proto::common::Status;
+use carecord_monitoring::OrdererMetrics;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::Member;
+use crate::Error;
+use crate::channel::{Inbox, Input};
+
+/// Messages that may wait for one consenter; Raft sends again what is dropped above it.
+const QUEUE: usize = 1024;
+/// Messages handed to the transport and not yet sent.
+const UNDER_WAY: usize = 64;
+/// The first and the longest wait before a lost stream is set up again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Connections to other orderers, shared by all channels of this process.
+pub(crate) struct Links {
+    tls: ClientTls,
+    connections: Mutex<BTreeMap<String, Channel>>,
+}
+
+/// The sending end of the way to one consenter of one channel.
+pub(crate) struct Link {
+    queue: mpsc::Sender<StepRequest>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct Runner {
+    node: NodeId,
+    host: String,
+    channel: String,
+    client: ClusterClient<Channel>,
+    inbox: Inbox,
+    metrics: OrdererMetrics,
+    /// Forwarded envelopes whose answer has not come.
+    waiting: BTreeSet<u64>,
+}
+
+// === impl Links ===
+
+impl Links {
+    pub(crate) fn new(tls: ClientTls) -> Self {
+        Self { tls, connections: Mutex::default() }
+    }
+
+    /// A client for the cluster service at `address`.
+    pub(crate) fn client(&self, address: &str) -> Result<ClusterClient<Channel>, Error> {
+        let mut connections = self.connections.lock();
+        let connection = match connections.get(address) {
+            Some(connection) => connection.clone(),
+            None => {
+                let endpoint = Endpoint {
+                    address: address.to_owned(),
+                    tls: Some(self.tls.clone()),
+                    server_name: None,
+                };
+                let connection = carecord_comm::dial(&endpoint)?;
+                connections.insert(address.to_owned(), connection.clone());
+                connection
+            }
+        };
+        Ok(ClusterClient::new(connection)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES))
+    }
+
+    /// Opens the way to `member` for one channel, whose owner hears of answers and losses.
+    pub(crate) fn open(
+        &self,
+        channel: &str,
+        member: &Member,
+        inbox: Inbox,
+        metrics: OrdererMetrics,
+    ) -> Result<Link, Error> {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        let runner = Runner {
+            node: member.id,
+            host: member.address.clone(),
+            channel: channel.to_owned(),
+            client: self.client(&member.address)?,
+            inbox,
+            metrics,
+            waiting: BTreeSet::new(),
+        };
+        Ok(Link { queue, task: tokio::spawn(runner.run(queued)) })
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Queues a message; false if the queue is full, and the message is lost.
+    pub(crate) fn send(&self, message: StepRequest) -> bool {
+        self.queue.try_send(message).is_ok()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+// === impl Runner ===
+
+impl Runner {
+    async fn run(mut self, mut queued: mpsc::Receiver<StepRequest>) {
+        let mut backoff = BACKOFF.0;
+        while let Some(first) = queued.recv().await {
+            if self.converse(first, &mut queued).await {
+                backoff = BACKOFF.0;
+            }
+            self.lost(&mut queued).await;
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// One stream, from its first message to its loss; true if it was set up at all.
+    async fn converse(
+        &mut self,
+        first: StepRequest,
+        queued: &mut mpsc::Receiver<StepRequest>,
+    ) -> bool {
+        let (sender, sent) = mpsc::channel(UNDER_WAY);
+        self.note(&first);
+        if sender.send(first).await.is_err() {
+            return false;
+        }
+        let answers = match self.client.step(ReceiverStream::new(sent)).await {
+            Ok(answers) => answers,
+            Err(status) => {
+                tracing::debug!(channel = %self.channel, host = %self.host, %status, "no stream");
+                return false;
+            }
+        };
+        let mut answers = answers.into_inner();
+        loop {
+            tokio::select! {
+                message = queued.recv() => {
+                    let Some(message) = message else { return true };
+                    self.note(&message);
+                    if sender.send(message).await.is_err() {
+                        return true;
+                    }
+                }
+                answer = answers.message() => match answer {
+                    Ok(Some(answer)) => self.answered(answer).await,
+                    Ok(None) => return true,
+                    Err(status) => {
+                        tracing::info!(channel = %self.channel, host = %self.host, %status, "stream lost");
+                        return true;
+                    }
+                },
+            }
+        }
+    }
+
+    fn note(&mut self, message: &StepRequest) {
+        if let Some(step_request::Payload::Submit(submit)) = &message.payload {
+            self.waiting.insert(submit.request_id);
+        }
+    }
+
+    async fn answered(&mut self, answer: StepResponse) {
+        if !self.waiting.remove(&answer.request_id) {
+            tracing::warn!(
+                channel = %self.channel, host = %self.host, info = %answer.info,
+                "answer to nothing that was asked"
+            );
+            return;
+        }
+        self.tell(answer.request_id, answer.status(), answer.info).await;
+    }
+
+    /// What was queued or under way is gone; the owner must know of both.
+    async fn lost(&mut self, queued: &mut mpsc::Receiver<StepRequest>) {
+        let mut dropped = 0;
+        while let Ok(message) = queued.try_recv() {
+            self.note(&message);
+            dropped += 1;
+        }
+        self.metrics
+            .cluster
+            .msg_dropped_count
+            .with_label_values(&[self.host.as_str(), self.channel.as_str()])
+            .inc_by(dropped);
+        for id in std::mem::take(&mut self.waiting) {
+            let info = "connection to the leader was lost".to_owned();
+            self.tell(id, Status::ServiceUnavailable, info).await;
+        }
+        let unreachable = Event::Unreachable { node: self.node };
+        self.inbox.send(Input::Core(unreachable)).await;
+    }
+
+    async fn tell(&self, id: u64, status: Status, info: String) {
+        let reply = Event::ForwardReply { id: RequestId(id), status, info };
+        self.inbox.send(Input::Core(reply)).await;
+    }
+}

@@ -1,0 +1,113 @@
+//! The consenters of a channel: who they are, where they listen, which certificate proves it.
+
+use carecord_consensus::NodeId;
+use carecord_proto::etcdraft;
+
+use crate::Error;
+
+/// One consenter, as the channel's configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) id: NodeId,
+    /// Where its cluster listener is, `host:port`.
+    pub(crate) address: String,
+    /// The certificate it shows when it dials, DER.
+    client_certificate: Vec<u8>,
+    /// The certificate it shows when it is dialled, DER.
+    server_certificate: Vec<u8>,
+}
+
+/// All consenters of a channel, in the order of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members(Vec<Member>);
+
+// === impl Members ===
+
+impl Members {
+    /// Joins the consenters of the configuration with the ids that the last block's metadata gives them.
+    ///
+    /// A genesis block carries no ids: they are then 1, 2, … in the order of the configuration.
+    pub(crate) fn new(consenters: &[etcdraft::Consenter], ids: &[NodeId]) -> Result<Self, Error> {
+        let numbered: Vec<NodeId> = (1..=consenters.len() as u64).collect();
+        let ids = if ids.is_empty() { &numbered } else { ids };
+        if ids.len() != consenters.len() {
+            return Err(Error::Consenters { named: consenters.len(), numbered: ids.len() });
+        }
+        consenters.iter().zip(ids).map(|(consenter, id)| Member::new(consenter, *id)).collect()
+    }
+
+    /// The consenter that shows this certificate when it dials.
+    pub(crate) fn by_certificate(&self, der: &[u8]) -> Option<&Member> {
+        self.0.iter().find(|member| member.client_certificate == der)
+    }
+
+    /// The consenter that this node is, known by its own TLS certificate.
+    pub(crate) fn own(&self, der: &[u8]) -> Option<&Member> {
+        self.0
+            .iter()
+            .find(|member| member.server_certificate == der || member.client_certificate == der)
+    }
+
+    pub(crate) fn get(&self, id: NodeId) -> Option<&Member> {
+        self.0.iter().find(|member| member.id == id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<Member> for Members {
+    fn from_iter<I: IntoIterator<Item = Member>>(members: I) -> Self {
+        Self(members.into_iter().collect())
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    fn new(consenter: &etcdraft::Consenter, id: NodeId) -> Result<Self, Error> {
+        Ok(Self {
+            id,
+            address: format!("{}:{}", consenter.host, consenter.port),
+            client_certificate: der(&consenter.client_tls_cert)?,
+            server_certificate: der(&consenter.server_tls_cert)?,
+        })
+    }
+}
+
+fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+    let parsed = pem::parse(pem).map_err(|_| Error::ConsenterCertificate)?;
+    Ok(parsed.into_contents())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consenter(name: &str, byte: u8) -> etcdraft::Consenter {
+        let certificate = |kind| pem::encode(&pem::Pem::new("CERTIFICATE", vec![byte, kind]));
+        etcdraft::Consenter {
+            host: name.into(),
+            port: 7050,
+            client_tls_cert: certificate(1).into(),
+            server_tls_cert: certificate(2).into(),
+        }
+    }
+
+    #[test]
+    fn consenters_of_a_new_channel_are_numbered_in_order() {
+        let members = Members::new(&[consenter("a", 7), consenter("b", 8)], &[]).unwrap();
+        assert_eq!(members.get(2).unwrap().address, "b:7050");
+        assert_eq!(members.by_certificate(&[7, 1]).unwrap().id, 1);
+        assert_eq!(members.own(&[8, 2]).unwrap().id, 2);
+        assert_eq!(members.by_certificate(&[7, 2]), None, "a server certificate dials nobody");
+    }
+
+    #[test]
+    fn ids_come_from_the_last_block_where_it_has_them() {
+        let members = Members::new(&[consenter("a", 7), consenter("b", 8)], &[4, 2]).unwrap();
+        assert_eq!(members.get(4).unwrap().address, "a:7050");
+        assert!(Members::new(&[consenter("a", 7)], &[4, 2]).is_err());
+    }
+}

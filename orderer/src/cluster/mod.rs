@@ -1,0 +1,14 @@
+//! Orderer to orderer: Raft messages and forwarded envelopes over mutually authenticated streams, blocks on request.
+//!
+//! Place in the flow: the owner of a channel hands messages to one [`Link`] for each other consenter; the
+//! [`service`] takes what the others send, checks by their TLS certificate who they are, and feeds the owner.
+
+mod fetch;
+mod link;
+mod members;
+mod service;
+
+pub(crate) use fetch::{Start as FetchStart, fetch};
+pub(crate) use link::{Link, Links};
+pub(crate) use members::{Member, Members};
+pub(crate) use service::ClusterService;

@@ -1,0 +1,172 @@
+//! What other orderers may ask of this one.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use carecord_comm::cluster::cluster_server::Cluster;
+use carecord_comm::{PeerCertificate, peer_certificate};
+use carecord_consensus::{Event, NodeId};
+use carecord_proto::carecord::orderer::{
+    BlocksRequest, BlocksResponse, StepRequest, StepResponse, SubmitRequest, step_request,
+};
+use carecord_proto::common::Status as Code;
+use futures::Stream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::channel::{ChannelHandle, Input};
+use crate::registry::Registry;
+
+/// Answers to forwarded envelopes that may wait for the stream.
+const ANSWERS: usize = 4096;
+/// Blocks read ahead of the stream.
+const READ_AHEAD: usize = 16;
+/// The most blocks that one request is served.
+const BLOCKS_PER_REQUEST: u64 = carecord_consensus::limits::MAX_FETCH_BLOCKS;
+
+/// The service `carecord.orderer.Cluster`.
+pub(crate) struct ClusterService {
+    registry: Arc<Registry>,
+}
+
+/// One incoming stream.
+struct Session {
+    registry: Arc<Registry>,
+    certificate: PeerCertificate,
+    answers: mpsc::Sender<Result<StepResponse, Status>>,
+}
+
+// === impl ClusterService ===
+
+impl ClusterService {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Cluster for ClusterService {
+    type StepStream = Answers<StepResponse>;
+    type BlocksStream = Answers<BlocksResponse>;
+
+    async fn step(
+        &self,
+        request: Request<Streaming<StepRequest>>,
+    ) -> Result<Response<Self::StepStream>, Status> {
+        let certificate = certificate(&request)?;
+        let (answers, stream) = mpsc::channel(ANSWERS);
+        let session = Session { registry: Arc::clone(&self.registry), certificate, answers };
+        tokio::spawn(session.run(request.into_inner()));
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn blocks(
+        &self,
+        request: Request<BlocksRequest>,
+    ) -> Result<Response<Self::BlocksStream>, Status> {
+        let certificate = certificate(&request)?;
+        let BlocksRequest { channel: name, start, end } = request.into_inner();
+        let channel = self.registry.get(&name).ok_or_else(|| not_member(&certificate, &name))?;
+        member(&channel, &certificate)?;
+        let end = end.min(start.saturating_add(BLOCKS_PER_REQUEST - 1));
+        let (sender, stream) = mpsc::channel(READ_AHEAD);
+        tokio::task::spawn_blocking(move || send_blocks(&channel, start, end, &sender));
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+fn send_blocks(
+    channel: &ChannelHandle,
+    start: u64,
+    end: u64,
+    sender: &mpsc::Sender<Result<BlocksResponse, Status>>,
+) {
+    for number in start..=end {
+        let answer = match channel.log().block(number) {
+            Ok(Some(block)) => Ok(BlocksResponse { block }),
+            Ok(None) => return,
+            Err(error) => Err(Status::internal(error.to_string())),
+        };
+        let failed = answer.is_err();
+        if sender.blocking_send(answer).is_err() || failed {
+            return;
+        }
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    async fn run(self, mut requests: Streaming<StepRequest>) {
+        while let Ok(Some(request)) = requests.message().await {
+            let refused = match request.payload {
+                None => Some(refusal("Message is neither a Submit nor Consensus request")),
+                Some(payload) => self.take(&request.channel, payload).await.err(),
+            };
+            // A bad message costs its sender an answer, not the stream.
+            if let Some(mut answer) = refused {
+                answer.channel = request.channel;
+                if self.answers.send(Ok(answer)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn take(&self, name: &str, payload: step_request::Payload) -> Result<(), StepResponse> {
+        let channel = self.registry.get(name);
+        let channel =
+            channel.ok_or_else(|| refusal(not_member(&self.certificate, name).message()))?;
+        let from = member(&channel, &self.certificate).map_err(|e| refusal(e.message()))?;
+        match payload {
+            step_request::Payload::Consensus(message) => {
+                if message.from != from {
+                    return Err(refusal("node id mismatch"));
+                }
+                channel.inbox().send(Input::Core(Event::Inbound { from, message })).await;
+            }
+            step_request::Payload::Submit(submit) => self.forwarded(&channel, submit).await,
+        }
+        Ok(())
+    }
+
+    /// A follower passed an envelope on; the answer goes back on this stream whenever it comes.
+    async fn forwarded(&self, channel: &ChannelHandle, submit: SubmitRequest) {
+        let request_id = submit.request_id;
+        let envelope = submit.envelope.unwrap_or_default();
+        let answers = self.answers.clone();
+        let name = channel.name().to_owned();
+        let outcome = channel.submit_forwarded(envelope).await;
+        tokio::spawn(async move {
+            let (status, info) = outcome.await;
+            let answer = StepResponse { channel: name, request_id, status: status as i32, info };
+            // The follower is gone: its own clients are told by its link.
+            let _ = answers.send(Ok(answer)).await;
+        });
+    }
+}
+
+fn refusal(info: impl Into<String>) -> StepResponse {
+    StepResponse { status: Code::BadRequest as i32, info: info.into(), ..StepResponse::default() }
+}
+
+fn certificate<T>(request: &Request<T>) -> Result<PeerCertificate, Status> {
+    peer_certificate(request)
+        .cloned()
+        .ok_or_else(|| Status::unauthenticated("no TLS certificate"))
+}
+
+fn member(channel: &ChannelHandle, certificate: &PeerCertificate) -> Result<NodeId, Status> {
+    let members = channel.members();
+    let member = members.by_certificate(certificate.der());
+    member.map(|member| member.id).ok_or_else(|| not_member(certificate, channel.name()))
+}
+
+/// One text for an unknown channel and for a stranger, so that strangers learn no channel names.
+fn not_member(certificate: &PeerCertificate, channel: &str) -> Status {
+    let hash: String = certificate.hash()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    Status::permission_denied(format!("node {hash} is not member of channel {channel}"))
+}

@@ -1,0 +1,158 @@
+//! Giving blocks to clients: the session rules of `carecord_blocks::deliver`, carried out over a stream.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use carecord_blocks::deliver::{Binding, Refusal, Request, Session, Step, View, without_data};
+use carecord_channel::SignedData;
+use carecord_monitoring::OrdererMetrics;
+use carecord_proto::common::{Block, Envelope, Status as Code};
+use carecord_proto::orderer::{DeliverResponse, deliver_response::Type};
+use prost::Message;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::channel::{ChannelHandle, State};
+use crate::registry::Registry;
+
+/// The policy of those who may read a channel's blocks.
+const READERS: &str = "/Channel/Readers";
+
+/// One Deliver stream.
+pub(crate) struct Stream {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: OrdererMetrics,
+    /// SHA-256 of the client's TLS certificate, where the listener requires one.
+    pub(crate) binding: Option<Option<[u8; 32]>>,
+    pub(crate) responses: mpsc::Sender<Result<DeliverResponse, Status>>,
+}
+
+/// The stream is gone; there is nobody to tell.
+struct Gone;
+
+// === impl Stream ===
+
+impl Stream {
+    pub(crate) async fn run(self, mut envelopes: Streaming<Envelope>) {
+        self.metrics.deliver.streams_opened.inc();
+        while let Ok(Some(envelope)) = envelopes.message().await {
+            let Ok(refusal) = self.serve(&envelope).await else { break };
+            let status = refusal.status;
+            if status != Code::Success {
+                tracing::info!(status = status.as_str_name(), %refusal, "deliver ended");
+            }
+            let ended = self.send(Type::Status(status as i32)).await.is_err();
+            if ended || status != Code::Success {
+                break;
+            }
+        }
+        self.metrics.deliver.streams_closed.inc();
+    }
+
+    /// One seek; answers the status it ends with.
+    async fn serve(&self, envelope: &Envelope) -> Result<Refusal, Gone> {
+        match self.begin(envelope) {
+            Err(refusal) => Ok(refusal),
+            Ok((session, channel)) => {
+                let labels = [channel.name(), "false", "block"];
+                self.metrics.deliver.requests_received.with_label_values(&labels).inc();
+                let refusal = self.deliver(session, &channel).await?;
+                let success = (refusal.status == Code::Success).to_string();
+                let labels = [channel.name(), "false", "block", &success];
+                self.metrics.deliver.requests_completed.with_label_values(&labels).inc();
+                Ok(refusal)
+            }
+        }
+    }
+
+    fn begin(&self, envelope: &Envelope) -> Result<(Session, ChannelHandle), Refusal> {
+        let binding = match &self.binding {
+            None => Binding::Off,
+            Some(hash) => Binding::Certificate(hash.as_ref().map(<[u8; 32]>::as_slice)),
+        };
+        let request = Request::open(envelope, now_ms(), binding)?;
+        let channel = self.registry.get(&request.channel_id);
+        let channel =
+            channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
+        let view = view(&channel);
+        let expires = channel.bundle().msps().identity(&request.creator).map(|id| id.expires_at());
+        let session =
+            Session::start(request, view, expires.ok(), |request| authorise(&channel, request))?;
+        Ok((session, channel))
+    }
+
+    async fn deliver(
+        &self,
+        mut session: Session,
+        channel: &ChannelHandle,
+    ) -> Result<Refusal, Gone> {
+        let mut height = channel.height();
+        loop {
+            let view = view(channel);
+            match session.step(view, |request| authorise(channel, request)) {
+                Step::End(refusal) => return Ok(refusal),
+                Step::Send { number, header_only } => {
+                    let bytes = read(channel, number).await;
+                    let Some(block) = bytes.and_then(|bytes| Block::decode(bytes).ok()) else {
+                        tracing::error!(channel = channel.name(), number, "block cannot be read");
+                        return Err(Gone);
+                    };
+                    let block = if header_only { without_data(&block) } else { block };
+                    self.send(Type::Block(block)).await?;
+                    let labels = [channel.name(), "false", "block"];
+                    self.metrics.deliver.blocks_sent.with_label_values(&labels).inc();
+                }
+                Step::Wait => {
+                    tokio::select! {
+                        changed = height.wait_for(|height| *height > session.next_number()) => {
+                            if changed.is_err() {
+                                return Err(Gone);
+                            }
+                        }
+                        () = self.responses.closed() => return Err(Gone),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send(&self, message: Type) -> Result<(), Gone> {
+        let response = DeliverResponse { r#type: Some(message) };
+        self.responses.send(Ok(response)).await.map_err(|_| Gone)
+    }
+}
+
+/// Reads in place: a block that was just made lies in the page cache.
+async fn read(channel: &ChannelHandle, number: u64) -> Option<Bytes> {
+    let log = Arc::clone(channel.log());
+    tokio::task::spawn_blocking(move || log.block(number).ok().flatten()).await.ok().flatten()
+}
+
+fn view(channel: &ChannelHandle) -> View {
+    View {
+        height: *channel.height().borrow(),
+        config_sequence: channel.bundle().sequence(),
+        errored: is_errored(&channel.state()),
+        now_unix_ms: now_ms(),
+    }
+}
+
+/// In error: halted, or without a leader, so that newer blocks may exist elsewhere.
+fn is_errored(state: &State) -> bool {
+    !matches!(state, State::Active { leader: Some(_), .. })
+}
+
+fn authorise(channel: &ChannelHandle, request: &Request) -> Result<(), String> {
+    let data = SignedData {
+        identity: request.creator.clone(),
+        data: request.payload.clone(),
+        signature: request.signature.clone(),
+    };
+    channel.bundle().evaluate(READERS, &[data]).map_err(|error| error.to_string())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

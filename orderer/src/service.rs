@@ -1,0 +1,61 @@
+//! The gRPC service `orderer.AtomicBroadcast`: what clients and peers call.
+
+use std::sync::Arc;
+
+use carecord_comm::orderer::atomic_broadcast_server::AtomicBroadcast;
+use carecord_comm::{PeerCertificate, peer_certificate};
+use carecord_monitoring::OrdererMetrics;
+use carecord_proto::common::Envelope;
+use carecord_proto::orderer::{BroadcastResponse, DeliverResponse};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::registry::Registry;
+use crate::{broadcast, deliver};
+
+/// Broadcast answers that may wait for the stream.
+const ANSWERS: usize = 256;
+/// Blocks read ahead of a reader: the buffer of a stream is this many blocks and no more.
+const READ_AHEAD: usize = 4;
+
+/// The service.
+pub(crate) struct ClientService {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: OrdererMetrics,
+    /// Whether deliver requests must name their client certificate.
+    pub(crate) binds_certificates: bool,
+}
+
+#[tonic::async_trait]
+impl AtomicBroadcast for ClientService {
+    type BroadcastStream = ReceiverStream<Result<BroadcastResponse, Status>>;
+    type DeliverStream = ReceiverStream<Result<DeliverResponse, Status>>;
+
+    async fn broadcast(
+        &self,
+        request: Request<Streaming<Envelope>>,
+    ) -> Result<Response<Self::BroadcastStream>, Status> {
+        let (answers, stream) = mpsc::channel(ANSWERS);
+        let registry = Arc::clone(&self.registry);
+        let session = broadcast::Session { registry, metrics: self.metrics.clone(), answers };
+        tokio::spawn(session.run(request.into_inner()));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<Streaming<Envelope>>,
+    ) -> Result<Response<Self::DeliverStream>, Status> {
+        let hash = peer_certificate(&request).map(PeerCertificate::hash).copied();
+        let (responses, stream) = mpsc::channel(READ_AHEAD);
+        let session = deliver::Stream {
+            registry: Arc::clone(&self.registry),
+            metrics: self.metrics.clone(),
+            binding: self.binds_certificates.then_some(hash),
+            responses,
+        };
+        tokio::spawn(session.run(request.into_inner()));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
