@@ -5,6 +5,8 @@
 
 mod private;
 mod range;
+#[cfg(test)]
+mod tests;
 
 pub use range::{Batch, Page, RangeId};
 
@@ -25,11 +27,16 @@ pub enum SimulationError {
     /// State could not be read.
     #[error(transparent)]
     State(#[from] EngineError),
-    /// A paginated or private query in a transaction that writes.
+    /// A paginated query in a transaction that has written.
     #[error(
-        "txid [{0}]: unsupported transaction: paginated and private queries are supported only in a read-only transaction"
+        "txid [{0}]: unsuppored transaction. Paginated queries are supported only in a read-only transaction"
     )]
-    QueryAndWrite(String),
+    PageAfterWrite(String),
+    /// A write in a transaction that has made a paginated query.
+    #[error(
+        "txid [{0}]: unsuppored transaction. Transaction has already performed a paginated query. Writes are not allowed"
+    )]
+    WriteAfterPage(String),
     /// There is no such iterator, or it was closed.
     #[error("query iterator not found")]
     NoSuchRange,
@@ -65,8 +72,8 @@ pub struct Simulator<'a> {
     ranges: BTreeMap<u64, OpenRange>,
     next_range: u64,
     touched: BTreeMap<String, Touched>,
-    /// Whether a paginated or private query was made, after which nothing may be written.
-    queried: bool,
+    /// Whether a paginated query was made, after which nothing may be written.
+    paged: bool,
     written: bool,
 }
 
@@ -109,7 +116,7 @@ impl<'a> Simulator<'a> {
             ranges: BTreeMap::new(),
             next_range: 0,
             touched: BTreeMap::new(),
-            queried: false,
+            paged: false,
             written: false,
         })
     }
@@ -228,18 +235,18 @@ impl<'a> Simulator<'a> {
     }
 
     fn about_to_write(&mut self) -> Result<(), SimulationError> {
-        if self.queried {
-            return Err(SimulationError::QueryAndWrite(self.tx_id.clone()));
+        if self.paged {
+            return Err(SimulationError::WriteAfterPage(self.tx_id.clone()));
         }
         self.written = true;
         Ok(())
     }
 
-    fn about_to_query(&mut self) -> Result<(), SimulationError> {
+    fn about_to_page(&mut self) -> Result<(), SimulationError> {
         if self.written {
-            return Err(SimulationError::QueryAndWrite(self.tx_id.clone()));
+            return Err(SimulationError::PageAfterWrite(self.tx_id.clone()));
         }
-        self.queried = true;
+        self.paged = true;
         Ok(())
     }
 }

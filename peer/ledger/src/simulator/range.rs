@@ -213,7 +213,7 @@ impl Simulator<'_> {
     ) -> Result<RangeId, SimulationError> {
         let limit = usize::try_from(page_size).ok().filter(|size| *size > 0);
         let limit = limit.ok_or(SimulationError::PageSize(page_size))?;
-        self.about_to_query()?;
+        self.about_to_page()?;
         self.open(OpenRange::new(namespace, start, end, Some(limit)))
     }
 

@@ -58,10 +58,8 @@ fn public_state_ends_as_in_fabric() {
     let mut compared = 0;
     for (namespace, expected) in state {
         let rows = view.range(&namespace, b"\x01", b"", usize::MAX).unwrap();
-        let rows: Vec<_> = rows
-            .into_iter()
-            .map(|(key, stored)| (text(&key), text(&stored.value)))
-            .collect();
+        let rows: Vec<_> =
+            rows.into_iter().map(|(key, stored)| (text(&key), text(&stored.value))).collect();
         assert_eq!(rows, expected, "{namespace}");
         compared += rows.len();
     }

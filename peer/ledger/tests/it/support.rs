@@ -82,7 +82,8 @@ pub fn commit(ledger: &Ledger, block: &Block) -> Result<Committed, Error> {
 /// Replays an orderer's blocks from the first.
 pub fn replay(blocks: &[Block], options: Options) -> Result<(Ledger, Vec<Committed>), Error> {
     let ledger = start(&blocks[0], options)?;
-    let committed = blocks[1..].iter().map(|block| commit(&ledger, block)).collect::<Result<_, _>>()?;
+    let committed =
+        blocks[1..].iter().map(|block| commit(&ledger, block)).collect::<Result<_, _>>()?;
     Ok((ledger, committed))
 }
 
