@@ -85,10 +85,10 @@ impl BlockLog {
     pub fn sync(&mut self) -> Result<(), Error> {
         self.log.sync()?;
         let mut index = self.index.write();
+        if index.count == 0 {
+            index.first = self.height() - self.pending.len() as u64;
+        }
         for position in self.pending.drain(..) {
-            if index.count == 0 {
-                index.first = self.next.expect("something was appended") - 1;
-            }
             index.push(position);
         }
         Ok(())

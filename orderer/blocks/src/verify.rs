@@ -3,11 +3,15 @@
 //! Place in the flow: a peer's puller and an orderer's catch-up call it before a block touches anything. The checks run in
 //! Fabric's order and with its texts; the first that fails decides.
 
-use carecord_proto::common::{Block, BlockHeader};
-use carecord_proto::{block, wellformed};
+use std::sync::Arc;
+
+use carecord_channel::policy::PolicyError;
+use carecord_channel::{BLOCK_VALIDATION, Bundle, SignedData};
+use carecord_proto::common::{Block, BlockHeader, SignatureHeader};
+use carecord_proto::{Malformed, block, decode, wellformed};
 
 /// Why a block is refused; whoever sent it is not asked again.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no header to check.
     #[error("invalid block, header must be different from nil, channel={0}")]
@@ -74,9 +78,100 @@ pub enum Error {
         /// What the data's hash is.
         expected: String,
     },
+    /// The first transaction names another channel.
+    #[error("Invalid block's channel id. Expected [{expected}]. Given [{found}]")]
+    Channel {
+        /// The channel that the block is for.
+        expected: String,
+        /// The channel that its first transaction names.
+        found: String,
+    },
+    /// The signature slot cannot be read.
+    #[error("error unmarshalling signatures from metadata: {0}")]
+    Signatures(Malformed),
+    /// A signature does not say whose it is.
+    #[error("failed unmarshalling signature header for block {number}: {source}")]
+    SignatureHeader {
+        /// The block.
+        number: u64,
+        /// What the decoder met.
+        source: Malformed,
+    },
+    /// The signatures do not satisfy the channel's policy for blocks.
+    #[error("block [{number}] on channel [{channel}] is not signed as the channel asks: {source}")]
+    Policy {
+        /// The block.
+        number: u64,
+        /// The channel.
+        channel: String,
+        /// What the policy says.
+        source: PolicyError,
+    },
 }
 
-/// The checks that need no key: number, previous hash, metadata, form of the envelopes, data hash.
+/// Checks the blocks of one channel under one configuration.
+#[derive(Debug, Clone)]
+pub struct BlockVerifier {
+    bundle: Arc<Bundle>,
+}
+
+// === impl BlockVerifier ===
+
+impl BlockVerifier {
+    /// A verifier under the configuration in force.
+    pub fn new(bundle: Arc<Bundle>) -> Self {
+        Self { bundle }
+    }
+
+    /// Goes on with the configuration of a block that was just verified and taken.
+    pub fn set_bundle(&mut self, bundle: Arc<Bundle>) {
+        self.bundle = bundle;
+    }
+
+    /// Whether `block` is block `number` after the one whose header hash is `previous_hash`, and signed by orderers of
+    /// the channel. Without a previous hash the chain is not checked.
+    pub fn verify(
+        &self,
+        block: &Block,
+        number: u64,
+        previous_hash: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        let channel = self.bundle.channel_id();
+        check_structure(block, channel, number, previous_hash)?;
+        self.verify_signatures(block)
+    }
+
+    /// The signatures alone, as for a block that came without its data.
+    pub fn verify_signatures(&self, block: &Block) -> Result<(), Error> {
+        let channel = self.bundle.channel_id();
+        let header = block.header.as_ref().ok_or_else(|| Error::NoHeader(channel.to_owned()))?;
+        let signed = signed_data(block, header)?;
+        self.bundle.evaluate(BLOCK_VALIDATION, &signed).map_err(|source| Error::Policy {
+            number: header.number,
+            channel: channel.to_owned(),
+            source,
+        })
+    }
+}
+
+/// Who signed a block, over what.
+fn signed_data(block: &Block, header: &BlockHeader) -> Result<Vec<SignedData>, Error> {
+    let metadata = block::signatures(block).map_err(Error::Signatures)?;
+    let mut signed = Vec::with_capacity(metadata.signatures.len());
+    for signature in metadata.signatures {
+        let signer: SignatureHeader = decode("SignatureHeader", &signature.signature_header)
+            .map_err(|source| Error::SignatureHeader { number: header.number, source })?;
+        let data = block::signed_bytes(&metadata.value, &signature.signature_header, header);
+        signed.push(SignedData {
+            identity: signer.creator,
+            data: data.into(),
+            signature: signature.signature,
+        });
+    }
+    Ok(signed)
+}
+
+/// The checks that need no key: number, previous hash, metadata, form of the envelopes, data hash, channel.
 ///
 /// Without a `previous_hash` (the first block after a bare configuration) the chain is not checked.
 pub fn check_structure(
@@ -105,7 +200,17 @@ pub fn check_structure(
             expected: hex::encode(data_hash),
         });
     }
-    Ok(())
+    check_channel(block, channel)
+}
+
+/// A first transaction that cannot be read is left to the validator, which gives it a code.
+fn check_channel(block: &Block, channel: &str) -> Result<(), Error> {
+    match block::channel_id(block) {
+        Ok(found) if found != channel => {
+            Err(Error::Channel { expected: channel.to_owned(), found })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_place(

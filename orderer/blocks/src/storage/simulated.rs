@@ -67,7 +67,9 @@ impl Simulated {
         let mut files = self.files.lock();
         let content = files.get_mut(name).expect("rot hits a file that exists");
         content.now[offset] ^= mask;
-        content.synced[offset] ^= mask;
+        if let Some(byte) = content.synced.get_mut(offset) {
+            *byte ^= mask;
+        }
     }
 
     /// Makes every later write and sync fail until the next crash, as a broken disk does.
