@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use carecord_channel::{Bundle, duration};
+use carecord_proto::etcdraft::Options;
 
 use crate::event::{Millis, NodeId};
 use crate::limits;
@@ -12,9 +14,12 @@ pub enum ConfigError {
     /// A channel without an Orderer group orders nothing.
     #[error("the channel has no orderer configuration")]
     NoOrderer,
-    /// The consensus metadata does not parse.
-    #[error("consensus metadata: {0}")]
-    Metadata(String),
+    /// The channel is ordered by another protocol, or its metadata does not parse.
+    #[error("the channel's consensus metadata is not Raft's")]
+    NotRaft,
+    /// The tick interval is no duration.
+    #[error("tick interval '{0}' is not a positive duration")]
+    TickInterval(String),
     /// A value is outside its bounds.
     #[error("{name} must be {rule}, but it is {value}")]
     Bounds {
@@ -142,6 +147,29 @@ impl Config {
 }
 
 impl ChannelParams {
+    /// Reads what a channel's configuration says about ordering.
+    pub fn from_bundle(bundle: &Bundle) -> Result<Self, ConfigError> {
+        let orderer = bundle.orderer().ok_or(ConfigError::NoOrderer)?;
+        let metadata = orderer.raft().ok_or(ConfigError::NotRaft)?;
+        let size = &orderer.batch_size;
+        let params = Self {
+            config_seq: bundle.sequence(),
+            batch: BatchSize {
+                max_message_count: size.max_message_count,
+                absolute_max_bytes: size.absolute_max_bytes,
+                preferred_max_bytes: size.preferred_max_bytes,
+            },
+            batch_timeout: orderer.batch_timeout,
+            raft: metadata
+                .options
+                .as_ref()
+                .map_or_else(|| Ok(RaftOptions::default()), raft_options)?,
+            consenters: metadata.consenters.len(),
+        };
+        params.check()?;
+        Ok(params)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let RaftOptions { election_tick, heartbeat_tick, max_inflight_blocks, .. } = self.raft;
         at_least_1("max_message_count", self.batch.max_message_count.into())?;
@@ -157,6 +185,19 @@ impl ChannelParams {
         }
         Ok(())
     }
+}
+
+fn raft_options(options: &Options) -> Result<RaftOptions, ConfigError> {
+    let text = &options.tick_interval;
+    let nanos = duration::parse_nanos(text).ok().and_then(|nanos| u64::try_from(nanos).ok());
+    let nanos = nanos.filter(|nanos| *nanos > 0);
+    let nanos = nanos.ok_or_else(|| ConfigError::TickInterval(text.clone()))?;
+    Ok(RaftOptions {
+        tick_interval: Duration::from_nanos(nanos),
+        election_tick: options.election_tick,
+        heartbeat_tick: options.heartbeat_tick,
+        max_inflight_blocks: options.max_inflight_blocks,
+    })
 }
 
 fn at_least_1(name: &'static str, value: u64) -> Result<(), ConfigError> {

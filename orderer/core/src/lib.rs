@@ -9,22 +9,22 @@
 //! ```
 
 mod admission;
-mod config;
-mod event;
-pub mod limits;
-mod reader;
 mod chain;
+mod config;
 mod core;
 mod cutter;
+mod event;
+pub mod limits;
 mod raft;
+mod reader;
 mod record;
 mod restored;
 
-pub use admission::{Admitted, Class, Rejection};
 pub use crate::core::{ChannelCore, Counts, StartError};
+pub use crate::raft::Dropped;
+pub use admission::{Admitted, Class, Rejection, TIME_WINDOW_S, admit, admit_bytes};
 pub use config::{Acknowledge, BatchSize, ChannelParams, Config, ConfigError, RaftOptions};
 pub use event::{Effect, Event, Millis, NodeId, PersistToken, RequestId, SignToken, Submission};
 pub use reader::{LogReadError, LogReader};
 pub use record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};
-pub use crate::raft::Dropped;
 pub use restored::{Replay, ReplayError, Restored};

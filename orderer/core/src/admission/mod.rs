@@ -3,6 +3,10 @@
 //! Place in the flow: `Broadcast` and the cluster's `Submit` call [`admit`] on worker threads; the core only compares
 //! the configuration sequence of the verdict. Pure: the channel's bundle and the time come in.
 
+mod rules;
+
+pub use rules::{TIME_WINDOW_S, admit, admit_bytes};
+
 use bytes::Bytes;
 use carecord_proto::common::Status;
 

@@ -94,9 +94,8 @@ impl ChannelCore {
     /// Asks for the blocks that are missing, if nobody was asked or the answer does not come.
     pub(super) fn ask_for_blocks(&mut self) {
         let start = self.next_wanted();
-        let patience = u64::from(
-            limits::SNAPSHOT_ELECTIONS.saturating_mul(self.params.raft.election_tick),
-        );
+        let patience =
+            u64::from(limits::SNAPSHOT_ELECTIONS.saturating_mul(self.params.raft.election_tick));
         let Some(held) = &self.catch_up.held else { return };
         let waiting = self.catch_up.asked.is_some_and(|end| start <= end)
             && self.ticks < self.catch_up.progress_at + patience;

@@ -20,12 +20,16 @@ impl ChannelCore {
                 EntryBody::Empty => {}
                 EntryBody::Block(bytes) => {
                     self.on_block(entry.index, entry.term, bytes).map_err(|error| {
-                        Stop(format!("committed entry {} is not the next block: {error}", entry.index))
+                        Stop(format!(
+                            "committed entry {} is not the next block: {error}",
+                            entry.index
+                        ))
                     })?;
                 }
                 EntryBody::ConfChange(bytes) => {
-                    let change = ConfChange::decode(&bytes)
-                        .map_err(|error| Stop(format!("committed entry {}: {error}", entry.index)))?;
+                    let change = ConfChange::decode(&bytes).map_err(|error| {
+                        Stop(format!("committed entry {}: {error}", entry.index))
+                    })?;
                     self.node.apply_conf_change(&change)?;
                 }
             }

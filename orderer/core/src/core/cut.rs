@@ -137,9 +137,8 @@ impl ChannelCore {
             return Some(batch);
         }
         let timeout = leadership.cutter.growing_since()?.after(self.params.batch_timeout);
-        let idle = leadership
-            .last_cut
-            .map_or(Millis(0), |last| last.after(self.config.idle_cut_interval));
+        let idle =
+            leadership.last_cut.map_or(Millis(0), |last| last.after(self.config.idle_cut_interval));
         let due = if leadership.under_way.is_empty() { timeout.min(idle) } else { timeout };
         if due <= now {
             return leadership.cutter.take_early();
@@ -233,11 +232,7 @@ impl ChannelCore {
     }
 
     /// The shell has the bundle of the last configuration block.
-    pub(super) fn on_configured(
-        &mut self,
-        now: Millis,
-        params: ChannelParams,
-    ) -> Result<(), Stop> {
+    pub(super) fn on_configured(&mut self, now: Millis, params: ChannelParams) -> Result<(), Stop> {
         params.check().map_err(|error| Stop(error.to_string()))?;
         self.params = params;
         self.awaits_configuration = false;

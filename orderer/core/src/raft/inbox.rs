@@ -96,7 +96,11 @@ pub(crate) fn check(from: NodeId, m: &RaftMessage, facts: &Facts) -> Result<(), 
         MessageType::MsgRequestVote
         | MessageType::MsgRequestPreVote
         | MessageType::MsgTimeoutNow => {
-            if facts.votes { Ok(()) } else { Err(Dropped::NotVoting) }
+            if facts.votes {
+                Ok(())
+            } else {
+                Err(Dropped::NotVoting)
+            }
         }
         MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse => {
             check_vote_response(kind, m, facts)
@@ -175,8 +179,7 @@ fn check_snapshot(m: &RaftMessage, facts: &Facts) -> Result<(), Dropped> {
 }
 
 fn members_sound(snapshot: &RaftSnapshot) -> bool {
-    let mut all: Vec<u64> =
-        snapshot.voters.iter().chain(&snapshot.learners).copied().collect();
+    let mut all: Vec<u64> = snapshot.voters.iter().chain(&snapshot.learners).copied().collect();
     let count = all.len();
     all.sort_unstable();
     all.dedup();
@@ -194,11 +197,7 @@ fn check_append_response(m: &RaftMessage, facts: &Facts) -> Result<(), Dropped> 
     Ok(())
 }
 
-fn check_vote_response(
-    kind: MessageType,
-    m: &RaftMessage,
-    facts: &Facts,
-) -> Result<(), Dropped> {
+fn check_vote_response(kind: MessageType, m: &RaftMessage, facts: &Facts) -> Result<(), Dropped> {
     let candidate = matches!(facts.role, Role::Candidate | Role::PreCandidate);
     // The request leaves only when all before it is durable, so nobody can have answered it earlier.
     if candidate && !facts.settled {

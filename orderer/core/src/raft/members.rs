@@ -45,8 +45,8 @@ pub(crate) struct BadChange(String);
 impl ConfChange {
     /// Reads a change; only one consenter at a time may change.
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, BadChange> {
-        let change =
-            <Self as Message>::decode(bytes.clone()).map_err(|error| BadChange(error.to_string()))?;
+        let change = <Self as Message>::decode(bytes.clone())
+            .map_err(|error| BadChange(error.to_string()))?;
         let [single] = &change.changes[..] else {
             return Err(BadChange(format!("{} consenters at once", change.changes.len())));
         };
@@ -107,8 +107,7 @@ impl Members {
     }
 
     pub(crate) fn from_raft(state: &eraftpb::ConfState) -> Self {
-        let mut members =
-            Self { voters: state.voters.clone(), learners: state.learners.clone() };
+        let mut members = Self { voters: state.voters.clone(), learners: state.learners.clone() };
         members.voters.sort_unstable();
         members.learners.sort_unstable();
         members

@@ -346,8 +346,7 @@ impl Node {
         let (term, role, timeout) = self.drawn;
         if (term, role) != (raft.term, raft.state) {
             let shortest = raft.election_timeout();
-            self.drawn =
-                (raft.term, raft.state, self.rng.random_range(shortest..2 * shortest));
+            self.drawn = (raft.term, raft.state, self.rng.random_range(shortest..2 * shortest));
         } else if raft.randomized_election_timeout() == timeout {
             return;
         }

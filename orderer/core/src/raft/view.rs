@@ -83,8 +83,7 @@ impl View {
         self.spans = TermSpans::after(point.index, point.term);
         self.window.clear();
         self.window_bytes = 0;
-        self.members =
-            Members { voters: point.voters.clone(), learners: point.learners.clone() };
+        self.members = Members { voters: point.voters.clone(), learners: point.learners.clone() };
         self.applied = point;
     }
 
