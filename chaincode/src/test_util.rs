@@ -1,1 +1,0 @@
-//! A ledger in memory with the semantics of the real one, and identities, for contract tests.
