@@ -41,6 +41,12 @@ pub enum Error {
     /// A data key could not be wrapped or unwrapped.
     #[error(transparent)]
     Wrap(#[from] crate::wrap::Error),
+    /// The ledger denied an access; the attempt is on the ledger.
+    #[error("CR-VLT-031 no access to this record; ask the patient for consent")]
+    Denied {
+        /// The transaction that tells of the attempt.
+        tx_id: String,
+    },
     /// The ledger and the vault disagree, or a key's signature does not hold.
     #[error("{0}")]
     Untrusted(&'static str),

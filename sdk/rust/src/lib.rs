@@ -12,10 +12,12 @@ mod contract;
 mod error;
 pub mod events;
 mod gateway;
+pub mod health;
 mod network;
 mod proposal;
 pub mod seal;
 mod transaction;
+pub mod vault;
 pub mod wrap;
 
 pub use commit::{Commit, Status};

@@ -1,0 +1,162 @@
+//! Records: seal and store, open and verify, hand a data key on.
+
+use aws_lc_rs::hmac;
+use carecord_health::events::RecordAccess;
+use carecord_health::ids::{Commitment, ContentId, Id};
+use carecord_health::model::Record;
+use carecord_health::records::NewRecord;
+use carecord_health::vocabulary::{Decision, Purpose};
+use carecord_proto::carecord::vault::Wrap;
+
+use super::{Person, json, random_id};
+use crate::seal::{self, Binding, DataKey};
+use crate::wrap::{self, SUITE};
+use crate::{Commit, Error};
+
+/// Ciphertext format 1, see [`crate::seal`].
+const FORMAT: u32 = seal::FORMAT as u32;
+
+/// A record's plaintext.
+pub type Content = Vec<u8>;
+
+/// An opened record, and the transaction that tells of it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What the record holds.
+    pub content: Content,
+    /// The record as the ledger describes it.
+    pub record: Record,
+    /// The committed `records:Open`.
+    pub tx_id: String,
+}
+
+/// A permitted access: the evidence and the data key that it released.
+struct Access {
+    record: Record,
+    key: DataKey,
+    tx_id: String,
+}
+
+impl Person {
+    /// Stores a record of `patient`: sealed here, its data key wrapped to everyone who may read it now.
+    pub async fn add_record(&self, patient: &Id, content: &[u8]) -> Result<Record, Error> {
+        let (id, data_key) = (random_id()?, random_id()?);
+        let key = DataKey::random()?;
+        let binding = Binding { record_id: id.as_str(), version: 1 };
+        let sealed = seal::seal(&key, binding, content)?;
+        let own = self.gateway().signer().msp_id().to_owned();
+        let org = carecord_health::ids::MspId::new(own).ok_or(Error::Answer("own MSP id"))?;
+        let vault = self.vault(&org)?;
+        let cid = vault.put(&sealed).await?;
+        let new = NewRecord {
+            id: id.clone(),
+            patient: patient.clone(),
+            cid: ContentId::new(cid).ok_or(Error::Answer("content id"))?,
+            size: sealed.len() as u64,
+            suite: FORMAT,
+            data_key: data_key.clone(),
+            commitment: commitment(&key, content),
+            tags: None,
+        };
+        let record: Record = self.submit("records:Add", [json(&new)]).await?;
+        let wraps = self.wraps(patient, &key, &data_key, binding).await?;
+        vault.put_wraps(id.as_str(), wraps).await?;
+        Ok(record)
+    }
+
+    /// Asks the ledger for access and, if it permits, fetches, decrypts and verifies the record.
+    ///
+    /// A refusal is [`Error::Denied`]: the attempt is on the ledger, as a permitted one would be.
+    pub async fn open_record(&self, record: &Id, purpose: Purpose) -> Result<Opened, Error> {
+        let Access { record, key, tx_id } = self.access(record, purpose).await?;
+        let sealed = self.vault(&record.org)?.get(record.cid.as_str()).await?;
+        let content = seal::open(&key, binding(&record), &sealed)?;
+        if commitment(&key, &content) != record.commitment {
+            return Err(Error::Untrusted("the content is not the one committed on the ledger"));
+        }
+        Ok(Opened { content, record, tx_id })
+    }
+
+    /// The caller's own records, as patient.
+    pub async fn my_records(&self) -> Result<Vec<Record>, Error> {
+        self.list("records:ListMine", &[]).await
+    }
+
+    /// The records that the caller may open for `purpose`.
+    pub async fn records_for_me(&self, purpose: Purpose) -> Result<Vec<Record>, Error> {
+        self.list("records:ListForMe", &[purpose.as_str().to_owned()]).await
+    }
+
+    /// Wraps the data key of one's own record to another person's verified key.
+    pub(super) async fn hand_on(&self, record: &Record, reader: &Id) -> Result<(), Error> {
+        let Access { record, key, .. } =
+            self.access(&record.id, Purpose::PatientRequest).await?;
+        let subject = self.agreed_subject(reader).await?;
+        let registered =
+            subject.encryption_key.ok_or(Error::Untrusted("the reader has no encryption key"))?;
+        let public = self.verified_key(reader, &registered)?;
+        let kid = registered.registration.kid.as_str();
+        let wrapped =
+            wrap::wrap(&key, record.data_key.as_str(), binding(&record), kid, &public)?;
+        self.vault(&record.org)?.put_wraps(record.id.as_str(), vec![wrapped]).await
+    }
+
+    /// Submits `records:Open` and, if it permits, gets the data key released for it.
+    async fn access(&self, record: &Id, purpose: Purpose) -> Result<Access, Error> {
+        let args = [record.to_string(), purpose.as_str().to_owned()];
+        let proposal = self.contract.proposal("records:Open").arguments(args.clone()).build()?;
+        let transaction = proposal.endorse().await?;
+        let evidence: RecordAccess = super::parse(transaction.result())?;
+        let commit = transaction.submit().await?;
+        commit.wait_valid().await?;
+        let tx_id = commit.tx_id().to_owned();
+        if evidence.decision != Decision::Permit {
+            return Err(Error::Denied { tx_id });
+        }
+        let record: Record = self.evaluate("records:Get", args).await?;
+        if evidence.data_key.as_ref() != Some(&record.data_key) {
+            return Err(Error::Untrusted("the record changed while it was opened; try again"));
+        }
+        // The vault believes its own peer, which may be a block behind the one that answered above.
+        Commit::new(self.network_at(&record.org)?, &tx_id).wait_valid().await?;
+        let vault = self.vault(&record.org)?;
+        let wrapped =
+            vault.release_wrap(record.id.as_str(), self.kid().as_str(), &tx_id).await?;
+        let key = wrap::unwrap(&wrapped, binding(&record), &self.encryption)?;
+        Ok(Access { record, key, tx_id })
+    }
+
+    /// One wrap for each reader whose key its owner has signed.
+    async fn wraps(
+        &self,
+        patient: &Id,
+        key: &DataKey,
+        data_key: &Id,
+        binding: Binding<'_>,
+    ) -> Result<Vec<Wrap>, Error> {
+        let mut wraps = Vec::new();
+        for recipient in self.recipients(patient).await? {
+            let public = self.verified_key(&recipient.subject, &recipient.key)?;
+            let kid = recipient.key.registration.kid.as_str();
+            wraps.push(wrap::wrap(key, data_key.as_str(), binding, kid, &public)?);
+        }
+        Ok(wraps)
+    }
+}
+
+fn binding(record: &Record) -> Binding<'_> {
+    Binding { record_id: record.id.as_str(), version: record.version }
+}
+
+/// What the ledger holds of a content: an HMAC under a key that only the data key's holders can derive.
+///
+/// So a small or guessable content cannot be found by trying, and the trace ends with the data key.
+fn commitment(key: &DataKey, content: &[u8]) -> Commitment {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let derived = hmac::sign(&key, b"carecord-commitment-v1");
+    let derived = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+    let tag = hmac::sign(&derived, content);
+    Commitment::new(hex::encode(tag.as_ref())).expect("32 bytes are 64 hex digits")
+}
+
+const _: () = assert!(SUITE == carecord_health::keys::SUITE_X25519_AES256GCM);
