@@ -23,6 +23,30 @@ pub fn skipped(check: &str) {
     }
 }
 
+/// Single-bit flips that a seed repeats.
+pub struct Flips(u64);
+
+impl Flips {
+    /// The flips of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `n`, which is not zero.
+    pub fn below(&mut self, n: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+
+    /// Flips one bit somewhere in `bytes`, which are not empty; says at which byte.
+    pub fn flip(&mut self, bytes: &mut [u8]) -> usize {
+        let at = self.below(bytes.len());
+        bytes[at] ^= 1 << self.below(8);
+        at
+    }
+}
+
 fn default_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data")
 }

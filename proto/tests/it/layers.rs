@@ -283,7 +283,7 @@ proptest! {
         };
         let once = encode(&proposal::build_request(request).0);
         let again: Proposal = decode("Proposal", &once).unwrap();
-        prop_assert_eq!(encode(&again), once.clone());
+        prop_assert_eq!(encode(&again), once);
         let payload: ChaincodeProposalPayload = decode("ChaincodeProposalPayload", &again.payload).unwrap();
         prop_assert_eq!(encode(&payload), again.payload);
     }

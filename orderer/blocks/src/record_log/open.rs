@@ -9,7 +9,7 @@ use crate::Error;
 use crate::storage::{Storage, StoredFile};
 
 pub(super) fn open(storage: Arc<dyn Storage>, options: Options) -> Result<RecordLog, Error> {
-    let (mark, synced, mark_turn) = open_mark(&*storage)?;
+    let Mark { file: mark, synced, turn: mark_turn } = open_mark(&*storage)?;
     let mut segments = Vec::new();
     let mut end = 0;
     let mut cut_bytes = 0;
@@ -67,12 +67,18 @@ fn bases(storage: &dyn Storage) -> Result<Vec<u64>, Error> {
     Ok(bases)
 }
 
-/// The mark's file, the furthest synced position it tells, and its turn.
-fn open_mark(storage: &dyn Storage) -> Result<(Arc<dyn StoredFile>, Option<u64>, u64), Error> {
+/// What the mark tells: the furthest position that was synced, `None` if it tells nothing.
+struct Mark {
+    file: Arc<dyn StoredFile>,
+    synced: Option<u64>,
+    turn: u64,
+}
+
+fn open_mark(storage: &dyn Storage) -> Result<Mark, Error> {
     let io = |source| Error::Io { file: storage.describe(MARK_NAME), source };
     let names = storage.list().map_err(io)?;
     if !names.iter().any(|name| name == MARK_NAME) {
-        return Ok((storage.create(MARK_NAME).map_err(io)?, None, 0));
+        return Ok(Mark { file: storage.create(MARK_NAME).map_err(io)?, synced: None, turn: 0 });
     }
     let file = storage.open(MARK_NAME).map_err(io)?;
     let size = file.size().map_err(io)?;
@@ -86,7 +92,7 @@ fn open_mark(storage: &dyn Storage) -> Result<(Arc<dyn StoredFile>, Option<u64>,
         newest = newest.max(format::read_mark(&slot).map(|(position, turn)| (turn, position)));
     }
     let turn = newest.map_or(0, |(turn, _)| turn);
-    Ok((file, newest.map(|(_, position)| position), turn))
+    Ok(Mark { file, synced: newest.map(|(_, position)| position), turn })
 }
 
 /// How one segment is opened.

@@ -107,27 +107,21 @@ fn each_row_of_a_bad_block_is_refused_with_fabrics_text() {
 #[test]
 fn any_seeded_single_bit_flip_of_a_real_block_is_refused() {
     let Some((good, previous, verifier)) = honest() else { return };
-    let mut state = 20_261_121u64;
-    let mut draw = |n: usize| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % n
-    };
+    let mut flips = testdata::Flips::new(20_261_121);
     for _ in 0..300 {
         let mut flipped = good.clone();
-        let part: &mut Bytes = match draw(4) {
+        let part: &mut Bytes = match flips.below(4) {
             0 => &mut flipped.header.as_mut().unwrap().previous_hash,
             1 => &mut flipped.header.as_mut().unwrap().data_hash,
             2 => {
                 let data = &mut flipped.data.as_mut().unwrap().data;
-                let i = draw(data.len());
+                let i = flips.below(data.len());
                 &mut data[i]
             }
             _ => &mut flipped.metadata.as_mut().unwrap().metadata[0],
         };
         let mut bytes = part.to_vec();
-        let at = draw(bytes.len());
-        bytes[at] ^= 1 << draw(8);
+        let at = flips.flip(&mut bytes);
         *part = bytes.into();
         assert!(verifier.verify(&flipped, 1, Some(&previous)).is_err(), "byte {at}");
     }
