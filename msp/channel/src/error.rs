@@ -8,6 +8,7 @@ use crate::config::update::ValidateError;
 use crate::orderer::OrdererError;
 use crate::organization::OrganizationError;
 use crate::policy::PolicyConfigError;
+use crate::raft::ConsensusError;
 use crate::values::ValueError;
 
 /// A configuration, or the block or envelope around it, that cannot be used.
@@ -49,6 +50,9 @@ pub enum Error {
     /// An envelope without configuration.
     #[error("config envelope has nil config")]
     NoConfig,
+    /// Consenters, options or batches that an orderer cannot run with.
+    #[error(transparent)]
+    Raft(#[from] ConsensusError),
     /// A policy text of a channel specification.
     #[error("invalid signature policy rule '{rule}': {source}")]
     Rule {

@@ -26,6 +26,7 @@ use crate::duration;
 use crate::orderer::{self, ENDPOINTS, ETCDRAFT};
 use crate::organization::MSP;
 use crate::policy::dsl;
+use crate::raft::{self, ConsensusError};
 use crate::{Bundle, Error};
 
 /// Who may change an element, unless said otherwise: the admins of the group it stands in.
@@ -118,6 +119,8 @@ pub struct OrganizationSpec {
 pub fn genesis_block(spec: &ChannelSpec, nonce: Bytes, seconds: i64) -> Result<Block, Error> {
     let config = spec.config();
     Bundle::from_config(&spec.channel_id, &config)?;
+    raft::check_batch_bytes(&spec.orderer.batch_size)?;
+    raft::check(&spec.orderer.raft_metadata()).map_err(ConsensusError::from)?;
     let config = ConfigEnvelope { config: Some(config), last_update: None };
     let envelope = envelope::genesis(&spec.channel_id, &config, nonce, seconds);
     let mut block = block::new(0, Bytes::new(), vec![envelope.encode_to_vec().into()]);
@@ -194,17 +197,17 @@ impl Default for OrdererSpec {
 }
 
 impl OrdererSpec {
+    fn raft_metadata(&self) -> ConfigMetadata {
+        ConfigMetadata { consenters: self.consenters.clone(), options: Some(self.raft.clone()) }
+    }
+
     fn group(&self) -> ConfigGroup {
         let mut orderer = group(&self.policies);
         let nanos = i64::try_from(self.batch_timeout.as_nanos()).unwrap_or(i64::MAX);
         let timeout = BatchTimeout { timeout: duration::format_nanos(nanos) };
-        let raft = ConfigMetadata {
-            consenters: self.consenters.clone(),
-            options: Some(self.raft.clone()),
-        };
         let consensus = ConsensusType {
             r#type: ETCDRAFT.to_owned(),
-            metadata: raft.encode_to_vec().into(),
+            metadata: self.raft_metadata().encode_to_vec().into(),
             state: 0,
         };
         add(&mut orderer, orderer::BATCH_SIZE, &self.batch_size);

@@ -18,9 +18,11 @@ mod consortiums;
 pub mod duration;
 mod error;
 pub mod genesis;
+mod maintenance;
 mod orderer;
 mod organization;
 pub mod policy;
+pub mod raft;
 mod values;
 
 pub use application::{ApplicationConfig, ApplicationError, ApplicationOrganization};
@@ -32,6 +34,7 @@ pub use capabilities::{
     ApplicationCapabilities, CapabilityError, ChannelCapabilities, OrdererCapabilities,
 };
 pub use error::{ChangeError, ChannelError, Error};
+pub use maintenance::MaintenanceError;
 pub use orderer::{ETCDRAFT, OrdererConfig, OrdererError, OrdererOrganization};
 pub use organization::OrganizationError;
 pub use policy::SignedData;

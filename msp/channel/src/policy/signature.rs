@@ -117,7 +117,7 @@ impl Node {
     ///
     /// A gate looks at all its rules, also when enough of them hold already: each rule that holds keeps the signers
     /// it took, one that fails gives them back. A leaf takes the first signer that is still free and fits.
-    fn evaluate(&self, used: &mut Vec<bool>, is: &dyn Fn(usize, usize) -> bool) -> bool {
+    fn evaluate(&self, used: &mut [bool], is: &dyn Fn(usize, usize) -> bool) -> bool {
         match self {
             Self::SignedBy(which) => {
                 let free = (0..used.len()).find(|&who| !used[who] && is(who, *which));
@@ -128,7 +128,7 @@ impl Node {
             }
             Self::NOutOf { n, rules } => {
                 let mut held: i32 = 0;
-                let mut attempt = used.clone();
+                let mut attempt = used.to_vec();
                 for rule in rules {
                     attempt.copy_from_slice(used);
                     if rule.evaluate(&mut attempt, is) {

@@ -104,6 +104,9 @@ fn a_channel_that_nobody_could_join_is_refused() {
     assert_eq!(make(&|_| ()), Ok(()));
     assert!(make(&|spec| spec.channel_id = "Upper".into()).is_err());
     assert!(make(&|spec| spec.orderer.batch_size.max_message_count = 0).is_err());
+    assert!(make(&|spec| spec.orderer.batch_size.absolute_max_bytes = 200 << 20).is_err());
+    assert!(make(&|spec| spec.orderer.consenters.clear()).is_err());
+    assert!(make(&|spec| spec.orderer.raft.election_tick = 1).is_err());
     let to_v3 = make(&|spec| {
         spec.level = ChannelLevel::V3_0;
         spec.orderer.addresses.clear();

@@ -2,6 +2,7 @@
 
 mod configs;
 mod genesis;
+mod limits;
 mod policies;
 mod updates;
 mod vectors;
