@@ -1,1 +1,23 @@
-//! (empty)
+//! The one binary: brings a network up, runs its nodes, and is the client at the command line.
+//!
+//! ```text
+//! topology.toml ─▶ topology ─▶ bringup ─▶ DIR/{network.json, organizations, channels, nodes, logs}
+//!                                 └─▶ one process per node: `carecord node run` ─▶ node
+//! DIR ─▶ session ─▶ cli/*, demo, bench, acceptance
+//! ```
+//!
+//! Place in the flow: the last room; it imports from all others and nobody imports from it.
+
+pub mod acceptance;
+pub mod bench;
+pub mod bringup;
+pub mod chain;
+pub mod cli;
+pub mod codes;
+pub mod error;
+pub mod node;
+pub mod output;
+pub mod process;
+pub mod session;
+pub mod state;
+pub mod topology;

@@ -1,2 +1,10 @@
-//! The one binary.
-fn main() {}
+//! The `carecord` binary.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    carecord::cli::main()
+}

@@ -1,0 +1,26 @@
+//! Embeds the pages of `docs/errors`, so that `carecord explain` works without the sources.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("docs/errors is part of the sources")
+        .map(|entry| entry.expect("a folder of ours can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    pages.sort();
+    let mut code = "&[\n".to_owned();
+    for page in pages {
+        let name = page.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let path = page.canonicalize().expect("a page that was just listed exists");
+        println!("cargo::rerun-if-changed={}", path.display());
+        writeln!(code, "    ({name:?}, include_str!({:?})),", path.display().to_string())
+            .expect("writing to a string does not fail");
+    }
+    code.push(']');
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    std::fs::write(target.join("pages.rs"), code).expect("OUT_DIR can be written");
+}

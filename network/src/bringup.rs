@@ -1,0 +1,27 @@
+//! Bring-up: from a topology to running nodes with a channel and deployed chaincodes, and back.
+//!
+//! ```text
+//! init:  ports ─▶ credentials ─▶ genesis ─▶ files (node.toml, network.json)
+//! up:    (init) ─▶ start (spawn, wait until healthy) ─▶ deploy (`_lifecycle` transactions)
+//! down:  stop
+//! ```
+//!
+//! Place in the flow: the commands `carecord network …` and `carecord demo` call these functions in this order.
+
+mod credentials;
+mod deploy;
+mod files;
+mod genesis;
+mod health;
+mod init;
+mod ports;
+mod start;
+mod status;
+mod stop;
+
+pub use deploy::deploy;
+pub use health::get as http_get;
+pub use init::init;
+pub use start::start;
+pub use status::{NodeStatus, Status, status};
+pub use stop::stop;

@@ -1,0 +1,66 @@
+//! `init`: everything on disk that a network needs before its first node starts.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{credentials, files, genesis, ports};
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+use crate::output::Output;
+use crate::state::{NetworkDir, NetworkFile, replace_file};
+use crate::topology::Topology;
+
+/// Makes certificates, first blocks and configurations in `dir`, which must be new or empty.
+pub fn init(
+    dir: &NetworkDir,
+    topology: &Topology,
+    text: &str,
+    output: Output,
+) -> Outcome<NetworkFile> {
+    refuse_old_folder(dir)?;
+    let now = now_unix_s();
+    let addresses = ports::choose(topology)?;
+
+    let step = output.step("certificates");
+    let made = credentials::make(topology, &dir.organizations(), now)?;
+    let identities =
+        topology.nodes.len() + made.iter().map(|made| made.people.len()).sum::<usize>();
+    let organisations = topology.organisations.len();
+    step.done(&format!("{organisations} organisations, {identities} identities"));
+
+    let parts = genesis::Parts { topology, addresses: &addresses, made: &made };
+    for channel in &topology.channels {
+        genesis::write(dir, &parts, channel, now)?;
+    }
+    files::write_nodes(dir, &parts)?;
+    replace_file(&dir.topology(), text.as_bytes())?;
+    let file = files::network_file(dir, &parts, now)?;
+    dir.write(&file)?;
+    Ok(file)
+}
+
+/// Seconds since 1970 by this machine's clock.
+pub(crate) fn now_unix_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Two networks in one folder would take each other's keys and data.
+fn refuse_old_folder(dir: &NetworkDir) -> Outcome<()> {
+    let root = dir.root();
+    let mut entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Failure::file(root, &error)),
+    };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    let failure = if dir.has_network() {
+        Failure::new(Code::OldFolder, "the folder holds a network already")
+            .hint("start it with `carecord network up` without --topology, or choose another folder with --dir")
+    } else {
+        Failure::new(Code::OldFolder, "the folder is not empty and holds no network")
+            .hint("choose another folder with --dir")
+    };
+    Err(failure.at(root.display()))
+}

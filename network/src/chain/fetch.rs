@@ -1,0 +1,232 @@
+//! Blocks from a node, over Deliver; orderers and peers serve it under two names with the same rules.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use carecord_comm::MAX_MESSAGE_BYTES;
+use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
+use carecord_comm::protos::deliver_client::DeliverClient;
+use carecord_msp::Signer;
+use carecord_proto::block as wire;
+use carecord_proto::common::{Block, Envelope, Status};
+use carecord_proto::envelope::{SeekHeader, seek_payload};
+use carecord_proto::orderer::{
+    SeekInfo, SeekNewest, SeekPosition, SeekSpecified, deliver_response, seek_info, seek_position,
+};
+use carecord_proto::protos;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+use crate::session::Session;
+use crate::state::NodeEntry;
+
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+
+/// Which blocks are wanted; a range that ends beyond the tip fails at the tip instead of waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// The newest block.
+    Newest,
+    /// From the first number to the second, both included.
+    Between(u64, u64),
+}
+
+/// The end of a chain as one node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tip {
+    /// How many blocks there are.
+    pub height: u64,
+    /// Hash of the newest block's header, hexadecimal.
+    pub header_hash: String,
+    /// Commit hash in the newest block, hexadecimal; only peers have one.
+    pub commit_hash: Option<String>,
+}
+
+/// What either Deliver service answers.
+enum Answer {
+    Block(Box<Block>),
+    Status(Status),
+}
+
+/// How many blocks `node` has of `channel`.
+pub async fn height(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<u64> {
+    Ok(tip(session, node, channel).await?.height)
+}
+
+/// The newest block of `channel` at `node`.
+pub async fn tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Tip> {
+    let mut newest = None;
+    stream(session, node, channel, Range::Newest, |block| {
+        newest = Some(block);
+        Ok(())
+    })
+    .await?;
+    let block = newest
+        .ok_or_else(|| Failure::new(Code::Deliver, "the node sent no block").at(&node.name))?;
+    let header = block.header.clone().unwrap_or_default();
+    Ok(Tip {
+        height: header.number + 1,
+        header_hash: hex::encode(wire::header_hash(&header)),
+        commit_hash: wire::commit_hash(&block).map(hex::encode),
+    })
+}
+
+/// Block `number` of `channel` at `node`.
+pub async fn block(
+    session: &Session,
+    node: &NodeEntry,
+    channel: &str,
+    number: u64,
+) -> Outcome<Block> {
+    let mut found = None;
+    stream(session, node, channel, Range::Between(number, number), |block| {
+        found = Some(block);
+        Ok(())
+    })
+    .await?;
+    found.ok_or_else(|| no_block(node, number))
+}
+
+/// Hands every block of `range` to `each`, in order.
+pub async fn stream(
+    session: &Session,
+    node: &NodeEntry,
+    channel: &str,
+    range: Range,
+    mut each: impl FnMut(Block) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut answers = open(session, node, channel, range).await?;
+    while let Some(answer) = answers.next().await {
+        match answer.map_err(|status| unreachable(node, &status))? {
+            Answer::Block(block) => each(*block)?,
+            Answer::Status(Status::Success) => return Ok(()),
+            Answer::Status(Status::NotFound) => return Err(not_found(node, channel, range)),
+            Answer::Status(status) => {
+                return Err(Failure::new(
+                    Code::Deliver,
+                    format!("the stream of channel {channel} ended with {}", status.as_str_name()),
+                )
+                .at(&node.name));
+            }
+        }
+    }
+    Err(Failure::new(Code::Deliver, "the stream ended without a status").at(&node.name))
+}
+
+async fn open(
+    session: &Session,
+    node: &NodeEntry,
+    channel: &str,
+    range: Range,
+) -> Outcome<BoxStream<'static, Result<Answer, tonic::Status>>> {
+    let admin = session.file().admin(&node.organisation)?;
+    let signer = session.signer(admin)?;
+    let seek = seek(signer.as_ref(), channel, range)?;
+    let connection = session.connect(node)?;
+    let requests = futures::stream::iter([seek]);
+    let answers = async {
+        if node.role == "orderer" {
+            let mut client =
+                AtomicBroadcastClient::new(connection).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let stream = client.deliver(requests).await?.into_inner();
+            Ok::<_, tonic::Status>(stream.map_ok(of_orderer).boxed())
+        } else {
+            let mut client =
+                DeliverClient::new(connection).max_decoding_message_size(MAX_MESSAGE_BYTES);
+            let stream = client.deliver(requests).await?.into_inner();
+            Ok(stream.map_ok(of_peer).boxed())
+        }
+    };
+    match tokio::time::timeout(FIRST_ANSWER, answers).await {
+        Ok(Ok(answers)) => Ok(answers),
+        Ok(Err(status)) => Err(unreachable(node, &status)),
+        Err(_) => {
+            Err(Failure::new(Code::Deadline, "the node did not answer in time").at(&node.name))
+        }
+    }
+}
+
+fn seek(signer: &dyn Signer, channel: &str, range: Range) -> Outcome<Envelope> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let header = SeekHeader {
+        channel_id: channel.to_owned(),
+        creator: signer.serialized(),
+        timestamp: prost_types::Timestamp {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanos: i32::try_from(since.subsec_nanos()).unwrap_or_default(),
+        },
+        ..SeekHeader::default()
+    };
+    let (start, stop) = match range {
+        Range::Newest => (newest(), newest()),
+        Range::Between(first, last) => (specified(first), specified(last)),
+    };
+    let info = SeekInfo {
+        start: Some(start),
+        stop: Some(stop),
+        behavior: seek_info::SeekBehavior::FailIfNotReady as i32,
+        ..SeekInfo::default()
+    };
+    let payload = seek_payload(header, &info);
+    let signature =
+        signer.sign(&payload).map_err(|error| Failure::new(Code::Certificate, error))?.into();
+    Ok(Envelope { payload, signature })
+}
+
+fn newest() -> SeekPosition {
+    SeekPosition { r#type: Some(seek_position::Type::Newest(SeekNewest {})) }
+}
+
+fn specified(number: u64) -> SeekPosition {
+    SeekPosition { r#type: Some(seek_position::Type::Specified(SeekSpecified { number })) }
+}
+
+fn of_orderer(answer: carecord_proto::orderer::DeliverResponse) -> Answer {
+    match answer.r#type {
+        Some(deliver_response::Type::Block(block)) => Answer::Block(Box::new(block)),
+        Some(deliver_response::Type::Status(status)) => Answer::Status(known(status)),
+        None => Answer::Status(Status::Unknown),
+    }
+}
+
+fn of_peer(answer: protos::DeliverResponse) -> Answer {
+    use protos::deliver_response::Type;
+    match answer.r#type {
+        Some(Type::Block(block)) => Answer::Block(Box::new(block)),
+        Some(Type::Status(status)) => Answer::Status(known(status)),
+        Some(_) | None => Answer::Status(Status::Unknown),
+    }
+}
+
+fn known(status: i32) -> Status {
+    Status::try_from(status).unwrap_or(Status::Unknown)
+}
+
+fn not_found(node: &NodeEntry, channel: &str, range: Range) -> Failure {
+    match range {
+        Range::Between(first, last) if first == last => no_block(node, first),
+        _ => {
+            Failure::new(Code::NoBlock, format!("the node has no such blocks of channel {channel}"))
+                .at(&node.name)
+        }
+    }
+}
+
+fn no_block(node: &NodeEntry, number: u64) -> Failure {
+    Failure::new(Code::NoBlock, format!("there is no block {number}"))
+        .at(&node.name)
+        .hint("`carecord block list` shows the height")
+}
+
+fn unreachable(node: &NodeEntry, status: &tonic::Status) -> Failure {
+    let cause = format!("{} ({:?})", status.message(), status.code());
+    let code = match status.code() {
+        tonic::Code::Unavailable => Code::GatewayUnreachable,
+        tonic::Code::DeadlineExceeded => Code::Deadline,
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Code::Refused,
+        _ => Code::Deliver,
+    };
+    Failure::new(code, cause).at(format!("{} at {}", node.name, node.address))
+}

@@ -1,0 +1,105 @@
+//! The command line: one noun per file below `cli/`.
+//!
+//! Results go to standard output, progress and errors to standard error. Exit codes are those of
+//! [`crate::error::Exit`]; every failure carries a code that `carecord explain` knows.
+
+mod bench;
+mod block;
+mod explain;
+mod identity;
+mod ledger;
+mod network;
+mod node;
+mod target;
+mod tx;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::codes::Code;
+use crate::error::{Exit, Failure, Outcome};
+use crate::output::{Format, Output};
+
+/// A permissioned health ledger that speaks Hyperledger Fabric's wire protocols.
+#[derive(Debug, Parser)]
+#[command(name = "carecord", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    /// Form of the results.
+    #[arg(short, long, global = true, value_enum, default_value_t, env = "CARECORD_OUTPUT")]
+    output: Format,
+    /// No progress on standard error.
+    #[arg(short, long, global = true, env = "CARECORD_QUIET")]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, start, stop and look at a network.
+    #[command(subcommand)]
+    Network(network::Network),
+    /// Run one node of a network.
+    #[command(subcommand)]
+    Node(node::Node),
+    /// People of the network: certificates and registration.
+    #[command(subcommand)]
+    Identity(identity::Identity),
+    /// Transactions: submit, evaluate, show.
+    #[command(subcommand)]
+    Tx(tx::Tx),
+    /// Blocks: list, show.
+    #[command(subcommand)]
+    Block(block::Block),
+    /// Chains: export.
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+    /// Measure a running network.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// What an error code means and what to do.
+    Explain(explain::Explain),
+}
+
+/// Reads the command line and runs the command.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to standard output and are no failure; clap knows which is which.
+            let _ = error.print();
+            let usage = ExitCode::from(Exit::Usage as u8);
+            return if error.use_stderr() { usage } else { ExitCode::SUCCESS };
+        }
+    };
+    let output = Output::new(arguments.output, arguments.quiet);
+    match run(arguments.command, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: Command, output: Output) -> Outcome<()> {
+    match command {
+        Command::Node(command) => command.run(),
+        Command::Explain(command) => command.run(output),
+        Command::Network(command) => in_runtime(command.run(output)),
+        Command::Identity(command) => in_runtime(command.run(output)),
+        Command::Tx(command) => in_runtime(command.run(output)),
+        Command::Block(command) => in_runtime(command.run(output)),
+        Command::Ledger(command) => in_runtime(command.run(output)),
+        Command::Bench(command) => in_runtime(command.run(output)),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = Outcome<()>>) -> Outcome<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Argument, format!("no runtime: {error}")))?
+        .block_on(work)
+}

@@ -1,0 +1,118 @@
+//! `carecord bench`.
+
+use clap::{Args, Subcommand};
+
+use crate::bench::{self, Plan, Report};
+use crate::cli::target::Chain;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+use crate::output::{Output, table};
+use crate::session::Session;
+
+/// More calls than this under way measure queues, not the network.
+const IN_FLIGHT_MAX: usize = 100_000;
+const SECONDS_MAX: u64 = 24 * 3600;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Bench {
+    /// Committed transactions per second, with unique keys.
+    Submit(Load),
+    /// Evaluations per second, of random keys.
+    Evaluate(Load),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    #[command(flatten)]
+    chain: Chain,
+    /// Calls under way at any time.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    in_flight: usize,
+    /// How long new calls are begun.
+    #[arg(long, default_value_t = 10, value_name = "S")]
+    seconds: u64,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 100, value_name = "BYTES")]
+    value_bytes: usize,
+    /// Clients of all key kinds in turn instead of P-256 only.
+    #[arg(long)]
+    mixed_keys: bool,
+    /// Keys that evaluations read from; loaded first if they are not there.
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    keys: u64,
+}
+
+// === impl Bench ===
+
+impl Bench {
+    pub(super) async fn run(self, output: Output) -> Outcome<()> {
+        let report = match self {
+            Self::Submit(load) => {
+                let session = load.chain.open()?;
+                bench::submit(&session, &load.plan(&session)?).await?
+            }
+            Self::Evaluate(load) => {
+                let session = load.chain.open()?;
+                bench::evaluate(&session, &load.plan(&session)?, output).await?
+            }
+        };
+        output.result(&report, || people(&report));
+        if report.committed == 0 {
+            let kind = report.error_kinds.keys().next().map_or("no call was made", String::as_str);
+            return Err(Failure::new(Code::Benchmark, format!("no call succeeded: {kind}")));
+        }
+        Ok(())
+    }
+}
+
+// === impl Load ===
+
+impl Load {
+    fn plan(&self, session: &Session) -> Outcome<Plan> {
+        let range = |what: &str, value: u64, max: u64| {
+            if (1..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(Failure::new(Code::Argument, format!("--{what} is {value}; it takes 1 to {max}")))
+        };
+        range("in-flight", self.in_flight as u64, IN_FLIGHT_MAX as u64)?;
+        range("seconds", self.seconds, SECONDS_MAX)?;
+        Ok(Plan {
+            channel: self.chain.channel(session)?.to_owned(),
+            node: self.chain.node.clone(),
+            in_flight: self.in_flight,
+            seconds: self.seconds,
+            value_bytes: self.value_bytes,
+            mixed_keys: self.mixed_keys,
+            keys: self.keys,
+        })
+    }
+}
+
+fn people(report: &Report) -> String {
+    let rows = [
+        ["per second".to_owned(), format!("{:.1}", report.committed_per_second)],
+        ["answered".to_owned(), report.committed.to_string()],
+        ["in flight".to_owned(), report.in_flight.to_string()],
+        [
+            "latency".to_owned(),
+            format!(
+                "p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+                report.p50_ms, report.p95_ms, report.p99_ms, report.max_ms
+            ),
+        ],
+        ["CPU".to_owned(), format!("{:.2} ms per transaction", report.cpu_ms_per_tx)],
+        ["disk".to_owned(), format!("{:.0} bytes per transaction", report.disk_bytes_per_tx)],
+        [
+            "share of limit".to_owned(),
+            format!(
+                "{:.2} (verify {:.1} µs, {} cores)",
+                report.share_of_limit, report.verify_us, report.cores
+            ),
+        ],
+        ["errors".to_owned(), report.errors.to_string()],
+    ];
+    let errors: String =
+        report.error_kinds.iter().map(|(kind, times)| format!("\n  {times} × {kind}")).collect();
+    format!("{}{errors}", table([report.kind, ""], rows))
+}

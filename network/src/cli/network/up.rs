@@ -1,0 +1,142 @@
+//! `carecord network up`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::bringup;
+use crate::cli::target::Folder;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+use crate::output::{Output, table};
+use crate::process::Process;
+use crate::session::Session;
+use crate::state::{NetworkDir, NetworkFile};
+use crate::topology::Topology;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Up {
+    #[command(flatten)]
+    folder: Folder,
+    /// Topology of a new network; the demonstration network if not given.
+    #[arg(long, env = "CARECORD_TOPOLOGY", value_name = "FILE")]
+    topology: Option<PathBuf>,
+    /// Return when the network is up instead of waiting for Ctrl-C.
+    #[arg(long)]
+    detach: bool,
+    /// Seconds to wait for the nodes and for the chaincodes.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+// === impl Up ===
+
+impl Up {
+    pub(super) async fn run(self, output: Output) -> Outcome<()> {
+        let begun = Instant::now();
+        let dir = NetworkDir::new(&self.folder.dir)?;
+        let patience = Duration::from_secs(self.timeout);
+        let file = self.prepare(&dir, output)?;
+        refuse_second_start(&dir, &file)?;
+        let brought_up = async {
+            bringup::start(&file, patience, output)?;
+            bringup::deploy(&Session::open(dir.root())?, patience, output).await
+        };
+        if let Err(failure) = brought_up.await {
+            // Half a network is of no use; what its logs say stays in the folder.
+            bringup::stop(&file)?;
+            return Err(failure);
+        }
+        let file = dir.read()?;
+        show(&dir, &file, begun.elapsed(), output);
+        if self.detach {
+            return Ok(());
+        }
+        output.note("Ctrl-C stops the network; its data stays.");
+        wait_for_interrupt().await?;
+        let step = output.step("stop");
+        let stopped = bringup::stop(&file)?;
+        step.done(&format!("{stopped} nodes"));
+        Ok(())
+    }
+
+    /// The network of the folder, made if the folder is new.
+    fn prepare(&self, dir: &NetworkDir, output: Output) -> Outcome<NetworkFile> {
+        if !dir.has_network() {
+            let (topology, text) = Topology::load(self.topology.as_deref())?;
+            return bringup::init(dir, &topology, &text, output);
+        }
+        if let Some(path) = &self.topology {
+            let (_, text) = Topology::load(Some(path))?;
+            let made_from = crate::state::read_text(&dir.topology())?;
+            if text != made_from {
+                return Err(Failure::new(
+                    Code::OldFolder,
+                    "the folder holds a network made from another topology",
+                )
+                .at(dir.root().display())
+                .hint("leave --topology out to start it, or choose another folder with --dir"));
+            }
+        }
+        dir.read()
+    }
+}
+
+fn refuse_second_start(dir: &NetworkDir, file: &NetworkFile) -> Outcome<()> {
+    let running: Vec<&str> = file
+        .nodes
+        .iter()
+        .filter(|node| Process::of_file(&node.pid_file).is_some())
+        .map(|node| node.name.as_str())
+        .collect();
+    if running.len() < file.nodes.len() {
+        return Ok(());
+    }
+    Err(Failure::new(Code::AlreadyUp, "all nodes of this network run already")
+        .at(dir.root().display())
+        .hint("`carecord network status` shows it, `carecord network down` stops it"))
+}
+
+fn show(dir: &NetworkDir, file: &NetworkFile, took: Duration, output: Output) {
+    let value = json!({
+        "schema": "carecord.up/v1",
+        "dir": dir.root(),
+        "network_file": dir.network_file(),
+        "seconds": took.as_secs_f64(),
+        "nodes": file.nodes,
+        "channels": file.channels,
+        "chaincodes": file.chaincodes,
+    });
+    output.result(&value, || {
+        let rows = file.nodes.iter().map(|node| {
+            [
+                node.name.clone(),
+                node.role.clone(),
+                node.organisation.clone(),
+                node.address.clone(),
+                format!("http://{}/metrics", node.operations_address),
+            ]
+        });
+        let nodes = table(["NODE", "ROLE", "ORGANISATION", "ADDRESS", "METRICS"], rows);
+        let users: Vec<&str> =
+            file.users.iter().filter(|user| !user.admin).map(|user| user.name.as_str()).collect();
+        format!(
+            "{nodes}\n\nup in {:.1} s; everything is in {}\npeople: {}",
+            took.as_secs_f64(),
+            dir.root().display(),
+            users.join(", ")
+        )
+    });
+}
+
+async fn wait_for_interrupt() -> Outcome<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Failure::new(Code::File, format!("cannot wait for signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.map_err(failed),
+        _ = terminate.recv() => Ok(()),
+    }
+}

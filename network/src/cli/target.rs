@@ -1,0 +1,87 @@
+//! Arguments that say which network, channel, node and person a command is about.
+
+use std::path::PathBuf;
+
+use carecord_sdk::{Contract, Network};
+use clap::Args;
+
+use crate::error::Outcome;
+use crate::session::Session;
+use crate::state::{NodeEntry, UserEntry};
+
+/// Which network.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Folder {
+    /// Folder of the network.
+    #[arg(long, env = "CARECORD_DIR", default_value = "carecord-network", value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+/// Which chain: a channel at a node.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Chain {
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Channel; the first one if not named.
+    #[arg(short = 'C', long, env = "CARECORD_CHANNEL")]
+    pub(super) channel: Option<String>,
+    /// Node that is asked; the first peer if not named.
+    #[arg(long, env = "CARECORD_NODE")]
+    pub(super) node: Option<String>,
+}
+
+/// Which person at which gateway.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Caller {
+    #[command(flatten)]
+    pub(super) chain: Chain,
+    /// Person who acts; see `carecord identity list`.
+    #[arg(long = "as", env = "CARECORD_AS", value_name = "USER")]
+    pub(super) user: String,
+}
+
+// === impl Chain ===
+
+impl Chain {
+    pub(super) fn open(&self) -> Outcome<Session> {
+        Session::open(&self.folder.dir)
+    }
+
+    pub(super) fn channel<'a>(&self, session: &'a Session) -> Outcome<&'a str> {
+        Ok(&session.file().channel(self.channel.as_deref())?.name)
+    }
+
+    pub(super) fn node<'a>(&self, session: &'a Session) -> Outcome<&'a NodeEntry> {
+        let file = session.file();
+        match &self.node {
+            Some(name) => file.node(name),
+            None => file.peer_of(
+                file.channel(self.channel.as_deref())?
+                    .organisations
+                    .first()
+                    .map_or("", String::as_str),
+            ),
+        }
+    }
+}
+
+// === impl Caller ===
+
+impl Caller {
+    pub(super) fn open(&self) -> Outcome<Session> {
+        self.chain.open()
+    }
+
+    pub(super) fn user<'a>(&self, session: &'a Session) -> Outcome<&'a UserEntry> {
+        session.file().user(&self.user)
+    }
+
+    pub(super) fn network(&self, session: &Session) -> Outcome<Network> {
+        let gateway = session.gateway(self.user(session)?, self.chain.node.as_deref())?;
+        Ok(gateway.network(self.chain.channel(session)?))
+    }
+
+    pub(super) fn contract(&self, session: &Session, chaincode: &str) -> Outcome<Contract> {
+        Ok(self.network(session)?.contract(chaincode))
+    }
+}

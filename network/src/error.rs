@@ -1,0 +1,166 @@
+//! What a person at the command line sees when something fails: a code, what, where, and what to do.
+//!
+//! Place in the flow: every command ends in `Result<(), Failure>`; `main` prints it and turns [`Exit`] into the
+//! process's exit code. Each code has a page in `docs/errors`, shown by `carecord explain CODE`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::codes::Code;
+
+/// Exit codes of the binary; stable, because scripts depend on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// It did not work, for a reason without a number of its own.
+    Failed = 1,
+    /// The command line or a file that the user wrote is wrong.
+    Usage = 2,
+    /// What was asked for does not exist.
+    NotFound = 3,
+    /// The caller may not do this.
+    Denied = 4,
+    /// Somebody else changed the same data at the same time; trying again may work.
+    Conflict = 5,
+    /// A node did not answer.
+    Unreachable = 6,
+    /// It took too long; it may still happen.
+    Timeout = 7,
+}
+
+/// One failure, as it is shown to the user.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    code: Cow<'static, str>,
+    exit: Exit,
+    cause: String,
+    place: Option<String>,
+    hint: Option<String>,
+    tx_id: Option<String>,
+}
+
+/// The result of a command and of everything below it in this crate.
+pub type Outcome<T> = Result<T, Failure>;
+
+// === impl Failure ===
+
+impl Failure {
+    /// A failure with `code`'s usual exit code; `cause` is a lower-case fragment.
+    pub fn new(code: Code, cause: impl fmt::Display) -> Self {
+        Self {
+            code: Cow::Borrowed(code.text()),
+            exit: code.exit(),
+            cause: cause.to_string(),
+            place: None,
+            hint: None,
+            tx_id: None,
+        }
+    }
+
+    /// A failure that another component has given its own code to.
+    pub fn foreign(code: &str, exit: Exit, cause: impl fmt::Display) -> Self {
+        Self {
+            code: Cow::Owned(code.to_owned()),
+            exit,
+            cause: cause.to_string(),
+            place: None,
+            hint: None,
+            tx_id: None,
+        }
+    }
+
+    /// Says where: a file, `file:line`, an address or a node's name.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Names the transaction that failed.
+    #[must_use]
+    pub fn tx(mut self, tx_id: impl fmt::Display) -> Self {
+        self.tx_id = Some(tx_id.to_string());
+        self
+    }
+
+    /// Ends the process with another exit code than the usual one.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// A file that cannot be read or written; a full disk gets a code of its own.
+    pub fn file(path: &Path, error: &std::io::Error) -> Self {
+        let place = path.display();
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::new(Code::DiskFull, "no space is left on the disk")
+                    .at(place)
+                    .hint("free some space or choose another folder with --dir")
+            }
+            _ => Self::new(Code::File, error.to_string().to_lowercase()).at(place),
+        }
+    }
+
+    /// The error code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The exit code this failure ends the process with.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit as u8)
+    }
+
+    /// The exit code as its kind.
+    pub fn kind(&self) -> Exit {
+        self.exit
+    }
+
+    /// The machine-readable form, schema `carecord.error/v1`.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "schema": "carecord.error/v1",
+            "code": self.code,
+            "exit": self.exit as u8,
+            "cause": self.cause,
+            "place": self.place,
+            "hint": self.hint,
+            "tx_id": self.tx_id,
+        })
+    }
+}
+
+// === impl Display for Failure ===
+
+/// One line with what and where; a second with what to do, if there is something to do.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error {}: ", self.code)?;
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.cause)?;
+        if let Some(tx_id) = &self.tx_id {
+            write!(f, " (transaction {tx_id})")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

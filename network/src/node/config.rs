@@ -1,0 +1,164 @@
+//! The configuration file of a node.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+
+const COMMENT: &str =
+    "# Configuration of one node. Paths are absolute; `carecord node run` reads this file.\n\n";
+
+/// What a node needs to know before it reads its channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Name, for logs.
+    pub name: String,
+    /// MSP id of its organisation.
+    pub msp_id: String,
+    /// Its local MSP: certificate, key, CAs.
+    pub msp_dir: PathBuf,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+    /// Where clients reach it, `host:port`.
+    pub address: String,
+    /// Where the other orderers reach it; orderers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_address: Option<String>,
+    /// Where metrics and health are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_address: Option<String>,
+    /// First blocks of the channels that it joins if it has not yet.
+    #[serde(default)]
+    pub channels: Vec<PathBuf>,
+    /// Worker threads of the network part; one is the cheapest, since heavy work has threads of its own.
+    #[serde(default = "one")]
+    pub threads: usize,
+    /// TLS of the listeners.
+    pub tls: TlsConfig,
+    /// What is logged.
+    #[serde(default)]
+    pub log: LogConfig,
+}
+
+/// TLS files of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Own certificate.
+    pub certificate: PathBuf,
+    /// Own key.
+    pub key: PathBuf,
+    /// TLS CAs whose certificates are accepted, from clients and from nodes that are dialled.
+    pub roots: Vec<PathBuf>,
+    /// Whether a client must send a certificate; one that is sent is always verified.
+    #[serde(default)]
+    pub require_client_certificate: bool,
+}
+
+/// What a node logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// Fabric's form of a log specification, for example `info` or `gateway=debug:info`.
+    #[serde(default = "info")]
+    pub spec: String,
+    /// `text` or `json`.
+    #[serde(default = "text")]
+    pub format: String,
+}
+
+// === impl LogConfig ===
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { spec: info(), format: text() }
+    }
+}
+
+// === impl NodeConfig ===
+
+impl NodeConfig {
+    /// Reads the file; a mistake is shown with its line.
+    pub fn load(path: &Path) -> Outcome<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Failure::new(Code::NodeConfig, "the configuration file does not exist")
+                    .at(path.display())
+                    .hint("`carecord network init` writes one for each node")
+            }
+            _ => Failure::file(path, &error),
+        })?;
+        Self::parse(&text).map_err(|(line, message)| {
+            Failure::new(Code::NodeConfig, message).at(format!("{}:{line}", path.display()))
+        })
+    }
+
+    /// Reads the text; on failure the line and what is wrong there.
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            (line, error.message().to_lowercase().replace('\n', "; "))
+        })
+    }
+
+    /// The file's text.
+    pub fn to_toml(&self) -> String {
+        let body = toml::to_string(self).expect("names, numbers and paths have a TOML form");
+        format!("{COMMENT}{body}")
+    }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn info() -> String {
+    "info".to_owned()
+}
+
+fn text() -> String {
+    "text".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> NodeConfig {
+        NodeConfig {
+            name: "orderer1".to_owned(),
+            msp_id: "OrdererMSP".to_owned(),
+            msp_dir: "/n/msp".into(),
+            data_dir: "/n/data".into(),
+            address: "127.0.0.1:7050".to_owned(),
+            cluster_address: Some("127.0.0.1:7051".to_owned()),
+            operations_address: None,
+            channels: vec!["/n/care.block".into()],
+            threads: 1,
+            tls: TlsConfig {
+                certificate: "/n/tls/server.crt".into(),
+                key: "/n/tls/server.key".into(),
+                roots: vec!["/n/ca.crt".into()],
+                require_client_certificate: false,
+            },
+            log: LogConfig::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        assert_eq!(NodeConfig::parse(&example().to_toml()), Ok(example()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let text = example().to_toml().replace("threads = 1", "thread = 1");
+        let (line, message) = NodeConfig::parse(&text).unwrap_err();
+        assert!(message.starts_with("unknown field `thread`"), "{message}");
+        assert!(text.lines().nth(line - 1).unwrap().starts_with("thread = 1"));
+    }
+}
