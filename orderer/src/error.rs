@@ -42,7 +42,10 @@ pub enum Error {
     Decode(#[from] prost::DecodeError),
     /// A block's parts cannot be read.
     #[error(transparent)]
-    Block(#[from] carecord_proto::Malformed),
+    Block(#[from] carecord_proto::block::Error),
+    /// A part of a block is not the message it should be.
+    #[error(transparent)]
+    Malformed(#[from] carecord_proto::Malformed),
     /// A fetched block does not verify.
     #[error(transparent)]
     Verify(#[from] carecord_blocks::verify::Error),

@@ -55,7 +55,7 @@ async fn fetch_from(
     let mut portion = Portion::default();
     while start.number <= start.end {
         let Some(response) = stream.message().await? else { break };
-        verify(channel, &response.block, start)?;
+        verify(&response.block, start)?;
         portion.push(response.block);
         if portion.bytes >= PORTION_BYTES {
             portion.hand_over(inbox).await;
@@ -66,10 +66,10 @@ async fn fetch_from(
 }
 
 /// Checks a block against the one before it and the configuration in force, which it may itself change.
-fn verify(channel: &str, bytes: &Bytes, start: &mut Start) -> Result<(), Error> {
+fn verify(bytes: &Bytes, start: &mut Start) -> Result<(), Error> {
     let block = Block::decode(bytes.clone())?;
-    let verifier = BlockVerifier::new(channel, Arc::clone(&start.bundle));
-    verifier.verify(&block, start.number, &start.previous_hash)?;
+    let verifier = BlockVerifier::new(Arc::clone(&start.bundle));
+    verifier.verify(&block, start.number, Some(&start.previous_hash))?;
     if let Some(config) = carecord_proto::block::config_envelope(&block)? {
         start.bundle = Arc::new(start.bundle.next_bundle(&config)?);
     }
