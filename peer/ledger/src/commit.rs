@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use carecord_blocks::verify;
+use carecord_blocks::verify::BlockVerifier;
 use carecord_channel::Bundle;
 use carecord_proto::block;
 use carecord_proto::common::{Block, ConfigEnvelope, HeaderType};
@@ -136,8 +136,8 @@ impl Ledger {
 
 fn verify(block: &Block, tip: &Tip) -> Result<(), Error> {
     let Tip { savepoint, bundle, .. } = tip;
-    let previous = Some(&savepoint.header_hash[..]);
-    verify::check_structure(block, bundle.channel_id(), savepoint.height, previous)
+    BlockVerifier::new(Arc::clone(bundle))
+        .verify(block, savepoint.height, Some(&savepoint.header_hash))
         .map_err(|source| Error::Block { number: block::number(block), source })
 }
 

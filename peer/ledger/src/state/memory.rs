@@ -33,6 +33,13 @@ impl MemoryEngine {
         disk.writes_left = None;
     }
 
+    /// A second engine with the same content.
+    pub fn fork(&self) -> Self {
+        let disk = self.disk.read();
+        let (current, flushed) = (Arc::clone(&disk.current), Arc::clone(&disk.flushed));
+        MemoryEngine { disk: Arc::new(RwLock::new(Disk { current, flushed, writes_left: None })) }
+    }
+
     /// Lets `count` more writes succeed and then fails every one.
     pub fn fail_after(&self, count: u32) {
         self.disk.write().writes_left = Some(count);

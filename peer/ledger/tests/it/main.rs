@@ -2,5 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod flips;
 mod golden;
+mod network;
 mod support;
