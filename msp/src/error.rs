@@ -34,9 +34,7 @@ pub enum Error {
     #[error(transparent)]
     Certificate(#[from] x509::Error),
     /// The certificate's key is of no kind that Fabric knows.
-    #[error(
-        "Certificate's public key type not recognized. Supported keys: [ECDSA, ED25519, RSA]"
-    )]
+    #[error("Certificate's public key type not recognized. Supported keys: [ECDSA, ED25519, RSA]")]
     UnknownKey,
     /// The MSP's configuration is not usable.
     #[error("{0}")]

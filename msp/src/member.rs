@@ -38,7 +38,10 @@ impl Member {
 
     /// The one chain from the certificate to a root.
     pub(crate) fn unique_chain(&self, core: &Core) -> Result<&Chain, Error> {
-        self.chain.get_or_init(|| core.unique_chain(&self.certificate)).as_ref().map_err(Clone::clone)
+        self.chain
+            .get_or_init(|| core.unique_chain(&self.certificate))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     /// The organisational units; none if the certificate may not be an identity here.

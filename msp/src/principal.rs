@@ -89,9 +89,7 @@ impl Core {
             Ok(MspRoleType::Admin) if with_node_ous => {
                 self.check_role(member, MspRoleType::Admin, "an admin")
             }
-            Ok(MspRoleType::Admin) => {
-                Err(Error::Principal("This identity is not an admin".into()))
-            }
+            Ok(MspRoleType::Admin) => Err(Error::Principal("This identity is not an admin".into())),
             Ok(role @ (MspRoleType::Client | MspRoleType::Peer)) => {
                 self.has_validated_role(member, role)
             }
@@ -141,7 +139,11 @@ impl Core {
         let wanted = self
             .member(bytes)
             .map_err(|why| why.within("invalid identity principal, not a certificate"))?;
-        if wanted.certificate == member.certificate { member.validate(self) } else { Err(no_match()) }
+        if wanted.certificate == member.certificate {
+            member.validate(self)
+        } else {
+            Err(no_match())
+        }
     }
 }
 

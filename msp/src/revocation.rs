@@ -15,8 +15,7 @@ pub(crate) fn check(core: &Core, certificate: &Certificate, chain: &Chain) -> Re
             .within("could not obtain Subject Key Identifier for signer cert")
     })?;
     for list in &core.revocation_lists {
-        let unusable =
-            |why: Error| why.within("could not obtain Authority Key Identifier for crl");
+        let unusable = |why: Error| why.within("could not obtain Authority Key Identifier for crl");
         let issuer_id = match list.authority_key_id() {
             Some(Ok(id)) => id,
             Some(Err(why)) => return Err(unusable(why.clone().into())),

@@ -150,7 +150,10 @@ impl Core {
         let mut internal = BTreeSet::new();
         for ca in &self.intermediate_certs {
             let chain = self.unique_chain(ca).map_err(|why| {
-                why.within(format!("failed getting validation chain, (SN: {})", ca.serial_decimal()))
+                why.within(format!(
+                    "failed getting validation chain, (SN: {})",
+                    ca.serial_decimal()
+                ))
             })?;
             internal.extend(chain[1..].iter().map(|parent| parent.raw.clone()));
         }
@@ -206,10 +209,8 @@ impl Core {
                     "failed getting certificate for [organizational_unit_identifier:{name:?}]"
                 ))
             })?;
-            let known = self
-                .ou_identifiers
-                .entry(ou.organizational_unit_identifier.clone())
-                .or_default();
+            let known =
+                self.ou_identifiers.entry(ou.organizational_unit_identifier.clone()).or_default();
             if !known.contains(&certifiers) {
                 known.push(certifiers);
             }

@@ -9,7 +9,9 @@ use crate::x509::der::{self, Reader, tag};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Nothing to check.
-    #[error("could not determine the validity of the signature: Invalid signature. Cannot be empty.")]
+    #[error(
+        "could not determine the validity of the signature: Invalid signature. Cannot be empty."
+    )]
     EmptySignature,
     /// An Ed25519 signature over nothing; Fabric takes the message for a digest here.
     #[error("could not determine the validity of the signature: Invalid digest. Cannot be empty.")]
@@ -27,7 +29,9 @@ pub enum Error {
     )]
     HighS,
     /// The key is of a kind that identities may not have.
-    #[error("could not determine the validity of the signature: Unsupported 'VerifyKey' provided [{0}]")]
+    #[error(
+        "could not determine the validity of the signature: Unsupported 'VerifyKey' provided [{0}]"
+    )]
     UnsupportedKey(&'static str),
     /// The MSP asks for a hash family that does not exist.
     #[error("failed getting hash function options: hash family not recognized [{0}]")]
@@ -80,8 +84,7 @@ impl Curve {
     }
 }
 
-const P224_ORDER: [u8; 28] =
-    hex_bytes("ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d");
+const P224_ORDER: [u8; 28] = hex_bytes("ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d");
 const P256_ORDER: [u8; 32] =
     hex_bytes("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
 const P384_ORDER: [u8; 48] = hex_bytes(

@@ -55,7 +55,12 @@ impl SigningIdentity {
         let key = PrivateKey::read(&certificate, &secret)?;
         let id_bytes = pem_block::encode(CERTIFICATE, &certificate.raw).into();
         let serialized = SerializedIdentity { mspid: msp_id.into(), id_bytes }.encode_to_vec();
-        Ok(SigningIdentity { msp_id: msp_id.into(), serialized: serialized.into(), certificate, key })
+        Ok(SigningIdentity {
+            msp_id: msp_id.into(),
+            serialized: serialized.into(),
+            certificate,
+            key,
+        })
     }
 
     /// The certificate, DER.

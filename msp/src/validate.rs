@@ -109,9 +109,8 @@ fn certification_chain<'a>(core: &Core, member: &'a Member) -> Result<&'a Chain,
                 .into(),
         ));
     }
-    let chain = member
-        .unique_chain(core)
-        .map_err(|why| why.within("failed getting validation chain"))?;
+    let chain =
+        member.unique_chain(core).map_err(|why| why.within("failed getting validation chain"))?;
     core.check_tree(chain, false)?;
     Ok(chain)
 }

@@ -1,7 +1,7 @@
 //! The one form in which peers show each other identities.
 
-use crate::x509::Certificate;
 use crate::signature::Ecdsa;
+use crate::x509::Certificate;
 use crate::{Error, msp, pem_block};
 
 const KIND: &str = "CERTIFICATE";

@@ -1,8 +1,8 @@
 //! Name constraints of a CA: which names the certificates below it may carry.
 
+use super::Error;
 use super::der::{Reader, tag};
 use super::extensions::AlternativeName;
-use super::Error;
 
 const EMAIL: u8 = 0x81;
 const DNS: u8 = 0x82;
@@ -48,7 +48,8 @@ impl NameConstraints {
             }
             Ok(names)
         };
-        let constraints = NameConstraints { permitted: names(permitted)?, excluded: names(excluded)? };
+        let constraints =
+            NameConstraints { permitted: names(permitted)?, excluded: names(excluded)? };
         Ok((constraints, understood))
     }
 
@@ -71,7 +72,8 @@ impl NameConstraints {
 }
 
 fn covers(kind: u8, constraint: &[u8], name: &[u8]) -> bool {
-    let (Ok(constraint_text), Ok(text)) = (std::str::from_utf8(constraint), std::str::from_utf8(name))
+    let (Ok(constraint_text), Ok(text)) =
+        (std::str::from_utf8(constraint), std::str::from_utf8(name))
     else {
         return kind == IP && covers_address(constraint, name);
     };
@@ -96,7 +98,9 @@ fn covers_domain(constraint: &str, domain: &str, exact_without_dot: bool) -> boo
         return true;
     }
     match constraint.strip_prefix('.') {
-        Some(parent) => domain.strip_suffix(parent).is_some_and(|d| d.len() > 1 && d.ends_with('.')),
+        Some(parent) => {
+            domain.strip_suffix(parent).is_some_and(|d| d.len() > 1 && d.ends_with('.'))
+        }
         None if exact_without_dot => domain == constraint,
         None => domain
             .strip_suffix(constraint.as_str())

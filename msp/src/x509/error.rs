@@ -46,7 +46,9 @@ pub enum Error {
     #[error("x509: issuer has name constraints but leaf doesn't have a SAN extension")]
     NameConstraintsWithoutSans,
     /// A name that a CA's constraints do not allow.
-    #[error("x509: a root or intermediate certificate is not authorized to sign for this name: {0}")]
+    #[error(
+        "x509: a root or intermediate certificate is not authorized to sign for this name: {0}"
+    )]
     NameConstraint(String),
     /// The search for a chain was cut off.
     #[error("x509: signature check attempts limit reached while verifying certificate chain")]

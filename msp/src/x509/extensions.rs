@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::Error;
 use super::constraints::NameConstraints;
 use super::der::{Reader, tag};
-use super::Error;
 
 const CERTIFICATE_EXTENSION: [u8; 2] = [0x55, 0x1d];
 const AUTHORITY_INFO_ACCESS: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01];
@@ -150,8 +150,8 @@ impl Extensions {
 fn read_one(reader: &mut Reader<'_>) -> Result<Extension, Error> {
     let malformed = |what: &str| Error::Malformed(format!("malformed extension {what} field"));
     let oid = reader.oid().ok_or_else(|| malformed("OID"))?.to_vec();
-    let critical = reader.next_is(tag::BOOLEAN)
-        && reader.boolean().ok_or_else(|| malformed("critical"))?;
+    let critical =
+        reader.next_is(tag::BOOLEAN) && reader.boolean().ok_or_else(|| malformed("critical"))?;
     let value = reader.content(tag::OCTET_STRING).ok_or_else(|| malformed("value"))?.to_vec();
     Ok(Extension { oid, critical, value })
 }

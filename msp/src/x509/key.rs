@@ -3,8 +3,8 @@
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey};
 
-use super::der::{BitString, Reader, tag};
 use super::Error;
+use super::der::{BitString, Reader, tag};
 use crate::signature::{Curve, Ecdsa};
 
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -40,14 +40,17 @@ enum EcdsaVerifier {
 
 impl PublicKey {
     /// Reads the key of a SubjectPublicKeyInfo: its algorithm's fields and its bits.
-    pub(crate) fn read(algorithm: &mut Reader<'_>, bits: BitString<'_>) -> Result<PublicKey, Error> {
+    pub(crate) fn read(
+        algorithm: &mut Reader<'_>,
+        bits: BitString<'_>,
+    ) -> Result<PublicKey, Error> {
         let malformed = |what: &str| Error::Malformed(what.into());
         let oid = algorithm.oid().ok_or_else(|| malformed("malformed OID"))?;
         let bytes = bits.right_aligned();
         if oid == EC_PUBLIC_KEY {
             let curve = algorithm.oid().ok_or_else(|| malformed("invalid ECDSA parameters"))?;
-            let curve = Curve::from_oid(curve)
-                .ok_or_else(|| malformed("unsupported elliptic curve"))?;
+            let curve =
+                Curve::from_oid(curve).ok_or_else(|| malformed("unsupported elliptic curve"))?;
             EcdsaKey::read(curve, &bytes).map(PublicKey::Ecdsa)
         } else if oid == ED25519 {
             if !algorithm.is_empty() {
@@ -60,8 +63,9 @@ impl PublicKey {
             if algorithm.rest() != [0x05, 0x00] {
                 return Err(malformed("RSA key missing NULL parameters"));
             }
-            let mut numbers =
-                Reader::new(&bytes).sequence().ok_or_else(|| malformed("invalid RSA public key"))?;
+            let mut numbers = Reader::new(&bytes)
+                .sequence()
+                .ok_or_else(|| malformed("invalid RSA public key"))?;
             let read = numbers.integer().and_then(|_| numbers.integer());
             read.ok_or_else(|| malformed("invalid RSA modulus"))?;
             Ok(PublicKey::Rsa(bytes))
@@ -116,14 +120,18 @@ impl EcdsaKey {
 fn verify_p224(key: &p224::ecdsa::VerifyingKey, digest: &[u8], signature: &Ecdsa) -> bool {
     use p224::ecdsa::signature::hazmat::PrehashVerifier;
     let size = Curve::P224.field_bytes();
-    let (Some(r), Some(s)) = (signature.r_fixed(size), signature.s_fixed(size)) else { return false };
+    let (Some(r), Some(s)) = (signature.r_fixed(size), signature.s_fixed(size)) else {
+        return false;
+    };
     let joined = [r, s].concat();
     p224::ecdsa::Signature::from_slice(&joined)
         .is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
 }
 
 /// The verifier of a curve and the digest size it takes; cutting or padding makes any digest fit.
-fn prehashed(curve: Curve) -> (&'static lc::EcdsaVerificationAlgorithm, &'static digest::Algorithm) {
+fn prehashed(
+    curve: Curve,
+) -> (&'static lc::EcdsaVerificationAlgorithm, &'static digest::Algorithm) {
     match curve {
         Curve::P224 | Curve::P256 => (&lc::ECDSA_P256_SHA256_ASN1, &digest::SHA256),
         Curve::P384 => (&lc::ECDSA_P384_SHA384_ASN1, &digest::SHA384),
@@ -278,3 +286,6 @@ fn probabilistic(hash: Hash) -> &'static lc::RsaParameters {
         Hash::Sha512 => &lc::RSA_PSS_2048_8192_SHA512,
     }
 }
+
+#[cfg(test)]
+mod wycheproof;

@@ -1,7 +1,7 @@
 //! Distinguished names: which strings are let through, and the text that Go makes of a subject.
 
-use super::der::{Reader, tag};
 use super::Error;
+use super::der::{Reader, tag};
 
 const T61_STRING: u8 = 0x14;
 const PRINTABLE_STRING: u8 = 0x13;
@@ -79,7 +79,9 @@ impl std::fmt::Display for Name {
         let mut parts = Vec::new();
         for (number, short) in PRINTED {
             let values: Vec<&str> = match number {
-                COMMON_NAME | SERIAL_NUMBER => self.values(number).next_back().into_iter().collect(),
+                COMMON_NAME | SERIAL_NUMBER => {
+                    self.values(number).next_back().into_iter().collect()
+                }
                 _ => self.values(number).collect(),
             };
             let values: Vec<String> = values

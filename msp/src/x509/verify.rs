@@ -91,7 +91,8 @@ impl Search<'_> {
         let mut chains = Vec::new();
         let mut failure = None;
         let mut hint = None;
-        let candidates = [(Position::Root, self.roots), (Position::Intermediate, self.intermediates)];
+        let candidates =
+            [(Position::Root, self.roots), (Position::Intermediate, self.intermediates)];
         for (position, pool) in candidates {
             for candidate in pool.potential_parents(child) {
                 if already_in_chain(candidate, so_far) {

@@ -4,4 +4,3 @@ mod golden;
 mod hostile;
 mod keystore;
 mod made;
-mod wycheproof_vectors;
