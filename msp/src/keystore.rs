@@ -14,6 +14,7 @@ use carecord_proto::msp::{
 use prost::Message;
 
 use crate::config_yaml::{self, OuEntry};
+use crate::setup::FABRIC_TYPE;
 use crate::{Error, SigningIdentity, pem_block};
 
 const CA_CERTS: &str = "cacerts";
@@ -27,9 +28,6 @@ const TLS_INTERMEDIATE_CERTS: &str = "tlsintermediatecerts";
 const CONFIG_FILE: &str = "config.yaml";
 /// The name that cryptogen gives every private key.
 const KEY_FILE: &str = "priv_sk";
-
-/// MSP type of certificates, as opposed to idemix.
-const FABRIC_TYPE: i32 = 0;
 
 /// Reads an MSP folder into the configuration that goes into a channel.
 pub fn load_msp_config(dir: &Path, msp_id: &str) -> Result<MspConfig, Error> {

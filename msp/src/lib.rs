@@ -36,3 +36,11 @@ pub use pem_block::{PemBlock, decode as decode_pem, encode as encode_pem};
 pub use signer::{Signer, SigningIdentity};
 pub use wellformed::is_well_formed;
 pub use x509::Error as CertificateError;
+
+/// Identities and MSPs are shared between all worker threads of a validator.
+const _: () = {
+    const fn shared_between_threads<T: Send + Sync>() {}
+    shared_between_threads::<Identity>();
+    shared_between_threads::<MspManager>();
+    shared_between_threads::<SigningIdentity>();
+};

@@ -31,7 +31,8 @@ impl MspManager {
         }
         let serialized = Bytes::copy_from_slice(serialized);
         let message = msp::decode_serialized(&serialized)?;
-        let msp = self.msps.get(&message.mspid).ok_or(Error::UnknownMsp(message.mspid.clone()))?;
+        let unknown = || Error::UnknownMsp(message.mspid.clone());
+        let msp = self.msps.get(&message.mspid).ok_or_else(unknown)?;
         Ok(self.cache.insert(msp.identity_of(serialized, &message)?))
     }
 

@@ -16,8 +16,14 @@ use crate::nodeou::{self, NodeOu, NodeOus};
 use crate::x509::{CertPool, Certificate, RevocationList};
 use crate::{Error, pem_block, revocation, sanitize};
 
+/// MSP type of certificates, as opposed to idemix.
+pub(crate) const FABRIC_TYPE: i32 = 0;
+
 /// Builds the MSP of a configuration.
 pub(crate) fn set_up(config: &MspConfig, version: MspVersion) -> Result<Core, Error> {
+    if config.r#type != FABRIC_TYPE {
+        return Err(Error::Setup(format!("Setup error: unsupported msp type {}", config.r#type)));
+    }
     let config = FabricMspConfig::decode(&config.config[..])
         .map_err(|why| Error::Setup(format!("failed unmarshalling fabric msp config: {why}")))?;
     let mut core = empty(&config, version);

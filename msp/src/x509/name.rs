@@ -141,7 +141,7 @@ fn is_printable(b: u8) -> bool {
 }
 
 fn basic_plane(bytes: &[u8]) -> Option<String> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let bytes = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);

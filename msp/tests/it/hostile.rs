@@ -36,7 +36,7 @@ fn sequence(r: &[u8], s: &[u8]) -> Vec<u8> {
 /// The order minus a number, as the content of an INTEGER.
 fn mirrored(s: &[u8]) -> Vec<u8> {
     let order = hex::decode(P256_ORDER).unwrap();
-    let s = [vec![0; 33], s.to_vec()].concat();
+    let s = [&[0; 33][..], s].concat();
     let s = &s[s.len() - 32..];
     let mut out = vec![0u8; 33];
     let mut borrow = 0i16;
@@ -150,7 +150,7 @@ fn m5_one_certificate_under_other_bytes_is_one_identity() {
 
 /// The header and the whole length of the element at the start of `der`.
 fn extent(der: &[u8]) -> (usize, usize) {
-    let count = usize::from(der[1].checked_sub(0x80).unwrap_or_default());
+    let count = usize::from(der[1].saturating_sub(0x80));
     let long = der[2..2 + count].iter().fold(0, |n, b| n << 8 | usize::from(*b));
     let length = if count == 0 { usize::from(der[1]) } else { long };
     (2 + count, 2 + count + length)
@@ -414,6 +414,13 @@ fn m14_bloated_certificates_are_answered_quickly() {
         // what is too large is not kept
         assert!(!Arc::ptr_eq(&first, &manager.identity(&id).unwrap()), "{name}");
     }
+}
+
+#[test]
+fn an_msp_of_another_kind_is_refused() {
+    let config = carecord_proto::msp::MspConfig { r#type: 1, ..Default::default() };
+    let why = carecord_msp::Msp::new(&config, MspVersion::V1_4_3).unwrap_err();
+    assert_eq!(why.to_string(), "Setup error: unsupported msp type 1");
 }
 
 #[test]

@@ -33,10 +33,15 @@ fn a_written_folder_is_read_back_as_msp_and_signer() {
 
     let config = keystore::load_msp_config(dir.path(), ORG1).unwrap();
     let node_ous = Some(keystore::default_node_ous(&ca_pem));
-    let expected = keystore::msp_config_from(ORG1, &[ca_pem.clone()], &[tls_pem.clone()], node_ous);
+    let expected = keystore::msp_config_from(
+        ORG1,
+        std::slice::from_ref(&ca_pem),
+        std::slice::from_ref(&tls_pem),
+        node_ous,
+    );
     assert_eq!(config, expected);
     let msp = Arc::new(Msp::new(&config, MspVersion::V1_4_3).unwrap());
-    assert_eq!(msp.tls_root_certs(), [tls_pem.clone()]);
+    assert_eq!(msp.tls_root_certs(), std::slice::from_ref(&tls_pem));
     let manager = MspManager::new(vec![msp]);
     assert_eq!(manager.msp_ids().collect::<Vec<_>>(), [ORG1]);
 
