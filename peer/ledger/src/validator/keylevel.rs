@@ -69,8 +69,9 @@ pub(super) struct NamespaceCheck<'a, 'b> {
     pub(super) chaincode: Demand,
     pub(super) definition: Option<Arc<Definition>>,
     pub(super) endorsers: &'b [Arc<Identity>],
-    /// Collections whose policy was asked; the empty name stands for the chaincode's.
-    pub(super) asked: BTreeSet<String>,
+    /// Whose policy was asked, and met: a collection's, or (none) the chaincode's.
+    pub(super) asked: BTreeSet<Option<String>>,
+    /// Whether any policy was asked, a key's included.
     pub(super) asked_any: bool,
 }
 
@@ -110,19 +111,20 @@ impl NamespaceCheck<'_, '_> {
 
     fn default_allows(&mut self, collection: Option<&str>) -> bool {
         if let Some(name) = collection {
-            if self.asked.contains(name) {
+            let asked = Some(name.to_owned());
+            if self.asked.contains(&asked) {
                 return true;
             }
             if let Some(demand) = self.policies.collection(self.definition.as_deref(), name) {
-                return self.ask(name, &demand);
+                return self.ask(asked, &demand);
             }
         }
-        self.asked.contains("") || self.ask("", &self.chaincode.clone())
+        self.asked.contains(&None) || self.ask(None, &self.chaincode.clone())
     }
 
     /// Each of these policies is asked once; one that is not met ends the check.
-    fn ask(&mut self, name: &str, demand: &Demand) -> bool {
-        self.asked.insert(name.to_owned());
+    fn ask(&mut self, whose: Option<String>, demand: &Demand) -> bool {
+        self.asked.insert(whose);
         self.asked_any = true;
         demand.is_met_by(self.endorsers)
     }

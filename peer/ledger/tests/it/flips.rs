@@ -10,7 +10,7 @@ use carecord_ledger::state::MemoryEngine;
 use carecord_proto::common::Block;
 use carecord_proto::{block, fabric_file, testdata};
 
-use crate::support::{GOLDEN, Golden, commit};
+use crate::support::{GOLDEN, Golden, commit, random};
 
 const FLIPS: u64 = 1_000;
 
@@ -19,12 +19,6 @@ fn a_flipped_byte_is_refused_or_has_no_effect() {
     for golden in GOLDEN {
         flips(golden);
     }
-}
-
-/// A small generator with a full period: the same flips in every run.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) ^ *state >> 7
 }
 
 fn flips(golden: Golden) {

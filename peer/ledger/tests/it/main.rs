@@ -2,7 +2,11 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod channel;
+mod crash;
 mod flips;
 mod golden;
+mod killers;
 mod network;
 mod support;
+mod table;

@@ -92,3 +92,9 @@ pub fn outcome(committed: &Committed) -> (Vec<u8>, Option<Bytes>) {
     let block: &Arc<Block> = &committed.block;
     (block::flags(block).to_vec(), block::commit_hash(block))
 }
+
+/// A small generator with a full period: the same flips in every run.
+pub fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) ^ *state >> 7
+}
