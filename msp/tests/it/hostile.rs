@@ -38,7 +38,7 @@ fn mirrored(s: &[u8]) -> Vec<u8> {
     let order = hex::decode(P256_ORDER).unwrap();
     let s = [&[0; 33][..], s].concat();
     let s = &s[s.len() - 32..];
-    let mut out = vec![0u8; 33];
+    let mut out = [0u8; 33];
     let mut borrow = 0i16;
     for i in (0..32).rev() {
         let digit = i16::from(order[i]) - i16::from(s[i]) - borrow;
