@@ -20,6 +20,9 @@ const ABSENT: &ErrorCode =
 const FUNDS: &ErrorCode =
     &ErrorCode::new("CR-CC-061", Class::ResourceExhausted, "transfer less or put more first");
 
+/// The refusals of this chaincode alone, for the documentation pages.
+pub const ERRORS: &[&ErrorCode] = &[ABSENT, FUNDS];
+
 json_object! {
     /// One entry of a range.
     pub struct Entry {

@@ -107,9 +107,9 @@ word! {
 }
 word! {
     /// The MSP id of an organisation.
-    MspId, "^[A-Za-z0-9.-]{1,64}$", "an MSP id", |t| {
+    MspId, "^[A-Za-z0-9._-]{1,64}$", "an MSP id", |t| {
         (1..=64).contains(&t.len())
-            && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
+            && t.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
     }
 }
 

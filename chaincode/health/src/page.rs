@@ -69,7 +69,7 @@ pub(crate) fn index(
 }
 
 fn check_bookmark(after: &str) -> Result<(), ContractError> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'~' | b'-' | b'.' | b':' | b'@');
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"~.-_:@".contains(&b);
     if after.len() <= 512 && after.bytes().all(good) {
         return Ok(());
     }

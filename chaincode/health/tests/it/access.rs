@@ -1,0 +1,183 @@
+//! What a vault can rely on.
+
+use carecord_chaincode::serde_json::{self, Value, json};
+use carecord_health::{
+    access::{
+        ACCESS_SECONDS_MAX, NotGranted, Request, access_granted, may_delete_wraps, may_put_wraps,
+        may_store, still_granted,
+    },
+    events::RecordAccess,
+    ids::{Id, KeyHash, Kid},
+};
+
+use crate::{
+    people,
+    town::{
+        Person, Town, add_record, assert_valid, grant_to, key_registration, new_record,
+        random_bytes, random_cid, random_id,
+    },
+};
+
+struct Opened {
+    town: Town,
+    patient: Person,
+    author: Person,
+    doctor: Person,
+    record: Id,
+    grant: String,
+    event: Vec<u8>,
+    evidence: RecordAccess,
+}
+
+/// A record that the granted doctor has just opened.
+fn opened() -> Opened {
+    let mut town = Town::new();
+    people!(town: patient, author, doctor);
+    let record = add_record(&mut town, &author, &patient.id);
+    let grant = grant_to(&mut town, &patient, &doctor.id, "TREAT");
+    let args = ["records:Open", &record, "TREAT"];
+    let done = town.ledger.submit("health", &doctor.identity, &args);
+    assert_valid(&done);
+    let (name, event) = done.event.unwrap();
+    assert_eq!(name, "RecordAccess");
+    assert_eq!(event, done.response.payload);
+    let evidence = serde_json::from_slice(&event).unwrap();
+    let record = Id::new(record).unwrap();
+    Opened { town, patient, author, doctor, record, grant, event: event.to_vec(), evidence }
+}
+
+fn hash(person: &Person) -> KeyHash {
+    KeyHash::new(person.identity.caller().key_hash.clone()).unwrap()
+}
+
+impl Opened {
+    fn holds(&self) -> Result<(), NotGranted> {
+        still_granted(&self.state(), &self.evidence)
+    }
+
+    fn state(&self) -> impl Fn(&str) -> Option<Vec<u8>> + '_ {
+        |key| {
+            let key = ("health".to_owned(), key.to_owned());
+            self.town.ledger.state().get(&key).map(|v| v.value.to_vec())
+        }
+    }
+}
+
+#[test]
+fn the_event_of_a_permitted_open_grants_exactly_what_was_asked() {
+    let opened = opened();
+    let (reader, kid) = (hash(&opened.doctor), opened.evidence.recipient.clone().unwrap());
+    let now = opened.evidence.at;
+    let request = |record, reader, recipient, now| {
+        let request = Request { record, reader, recipient, now };
+        access_granted(&opened.event, &request)
+    };
+    let granted = request(&opened.record, &reader, &kid, now).unwrap();
+    assert_eq!(granted, opened.evidence);
+    let other_record = Id::new(random_id()).unwrap();
+    let other_reader = KeyHash::new(hex::encode(random_bytes::<32>())).unwrap();
+    let other_kid = Kid::new(random_id()).unwrap();
+    let expired = now + ACCESS_SECONDS_MAX;
+    for (answer, why) in [
+        (request(&other_record, &reader, &kid, now), NotGranted::Other),
+        (request(&opened.record, &other_reader, &kid, now), NotGranted::Other),
+        (request(&opened.record, &reader, &other_kid, now), NotGranted::Other),
+        (request(&opened.record, &reader, &kid, expired), NotGranted::Expired),
+        (request(&opened.record, &reader, &kid, now - ACCESS_SECONDS_MAX - 1), NotGranted::Expired),
+    ] {
+        assert_eq!(answer, Err(why));
+    }
+    assert!(request(&opened.record, &reader, &kid, expired - 1).is_ok());
+}
+
+#[test]
+fn denied_or_damaged_evidence_grants_nothing() {
+    let opened = opened();
+    let (reader, kid) = (hash(&opened.doctor), opened.evidence.recipient.clone().unwrap());
+    let request = Request {
+        record: &opened.record,
+        reader: &reader,
+        recipient: &kid,
+        now: opened.evidence.at,
+    };
+    let mut denied: Value = serde_json::from_slice(&opened.event).unwrap();
+    denied["decision"] = json!("deny");
+    assert_eq!(access_granted(denied.to_string().as_bytes(), &request), Err(NotGranted::Denied));
+    let mut newer: Value = serde_json::from_slice(&opened.event).unwrap();
+    newer["form"] = json!(2);
+    assert_eq!(access_granted(newer.to_string().as_bytes(), &request), Err(NotGranted::Malformed));
+    for bad in [b"".as_slice(), b"{}", b"null", &opened.event[1..]] {
+        assert_eq!(access_granted(bad, &request), Err(NotGranted::Malformed));
+    }
+    // A claim to last longer than the limit does not help.
+    let mut long: Value = serde_json::from_slice(&opened.event).unwrap();
+    long["expires"] = json!(i64::MAX);
+    let late = Request { now: opened.evidence.at + ACCESS_SECONDS_MAX, ..request };
+    assert_eq!(access_granted(long.to_string().as_bytes(), &late), Err(NotGranted::Expired));
+}
+
+#[test]
+fn whatever_is_withdrawn_after_the_open_stops_the_release() {
+    type Act = fn(&mut Opened);
+    let acts: [(&str, Act); 6] = [
+        ("revoke", |o| {
+            let args = ["consent:Revoke", &o.grant];
+            let _: Value = o.town.ok(&o.patient.identity, &args);
+        }),
+        ("hide", |o| {
+            let _: Value = o.town.ok(&o.patient.identity, &["records:Hide", o.record.as_str()]);
+        }),
+        ("retract", |o| {
+            let _: Value = o.town.ok(&o.author.identity, &["records:Retract", o.record.as_str()]);
+        }),
+        ("suspend", |o| {
+            let admin = std::mem::replace(&mut o.town.admin_b, crate::town::nobody().identity);
+            let _: Value = o.town.ok(&admin, &["identity:Suspend", &o.doctor.id]);
+        }),
+        ("rotate", |o| {
+            let kid = o.evidence.recipient.clone().unwrap();
+            let next =
+                key_registration(&o.doctor.identity, &o.doctor.id, "care", 2, Some(kid.as_str()));
+            let args = ["identity:RotateKey", &next.to_string()];
+            let _: Value = o.town.ok(&o.doctor.identity, &args);
+        }),
+        ("new version", |o| {
+            let version = json!({"id": o.record, "version": 2, "cid": random_cid(), "size": 5,
+                "suite": 1, "dataKey": random_id(),
+                "commitment": hex::encode(random_bytes::<32>())});
+            let args = ["records:AddVersion", &version.to_string()];
+            let _: Value = o.town.ok(&o.author.identity, &args);
+        }),
+    ];
+    for (name, act) in acts {
+        let mut opened = opened();
+        assert_eq!(opened.holds(), Ok(()), "before {name}");
+        act(&mut opened);
+        assert_eq!(opened.holds(), Err(NotGranted::Withdrawn), "after {name}");
+    }
+}
+
+#[test]
+fn wraps_are_put_by_owner_or_author_and_deleted_by_the_owner() {
+    let opened = opened();
+    let state = opened.state();
+    let key = opened.evidence.data_key.clone().unwrap();
+    let put = |person: &Person, key: &Id| may_put_wraps(&state, &opened.record, key, &hash(person));
+    assert!(put(&opened.patient, &key) && put(&opened.author, &key));
+    assert!(!put(&opened.doctor, &key));
+    assert!(!put(&opened.patient, &Id::new(random_id()).unwrap()));
+    let delete = |person: &Person| may_delete_wraps(&state, &opened.record, &hash(person));
+    assert!(delete(&opened.patient) && !delete(&opened.author) && !delete(&opened.doctor));
+    assert!(may_store(&state, &hash(&opened.doctor)));
+    assert!(!may_store(&state, &KeyHash::new(hex::encode(random_bytes::<32>())).unwrap()));
+}
+
+#[test]
+fn evidence_for_one_record_never_serves_the_data_key_of_another() {
+    let mut opened = opened();
+    // A doctor whose consent has ended names the old data key in a record that they may open themselves.
+    let mut record = new_record(&opened.town.other_patient.id);
+    record["dataKey"] = json!(opened.evidence.data_key);
+    let args = ["records:Add", &record.to_string()];
+    opened.town.refused(&opened.doctor.identity, &args, "CR-CC-040");
+}

@@ -1,0 +1,174 @@
+//! Nothing that means something reaches the ledger.
+
+use carecord_chaincode::{
+    serde_json::{Value, json},
+    test_util::Verdict,
+};
+use carecord_health::model::Subject;
+
+use crate::{
+    people,
+    town::{Town, YEAR, add_record, grant_to, key_registration, new_record, open, random_id},
+};
+
+/// Text that must never stand on a ledger, in the forms in which somebody might try to put it there.
+const CANARIES: [&str; 6] = [
+    "Jane Roe",
+    "diabetes mellitus type 2",
+    "E11.9",
+    "1970-01-01",
+    "../../etc/passwd",
+    "4e1f0c2a-9d5b-4d5e-8a57-0c6d5c5f3f10",
+];
+
+/// The places of every string in a JSON value, and one place for a field that does not exist.
+fn places(value: &Value, at: &str, out: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            out.push(format!("{at}/note"));
+            for (name, inner) in fields {
+                places(inner, &format!("{at}/{name}"), out);
+            }
+        }
+        Value::Array(items) => {
+            out.push(format!("{at}/-"));
+            for (index, inner) in items.iter().enumerate() {
+                places(inner, &format!("{at}/{index}"), out);
+            }
+        }
+        _ => out.push(at.to_owned()),
+    }
+}
+
+fn plant(value: &Value, place: &str, canary: &str) -> Value {
+    let mut value = value.clone();
+    let (parent, last) = place.rsplit_once('/').unwrap();
+    match value.pointer_mut(parent).unwrap() {
+        Value::Object(fields) => drop(fields.insert(last.to_owned(), json!(canary))),
+        Value::Array(items) if last == "-" => items.push(json!(canary)),
+        Value::Array(items) => items[last.parse::<usize>().unwrap()] = json!(canary),
+        other => *other = json!(canary),
+    }
+    value
+}
+
+fn ledger_text(town: &Town) -> String {
+    let mut text = String::new();
+    for ((_, key), value) in town.ledger.state() {
+        text.push_str(key);
+        text.push_str(&String::from_utf8_lossy(&value.value));
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn free_text_in_any_place_of_any_argument_is_refused_and_never_stored() {
+    let mut town = Town::new();
+    people!(town: patient, author, doctor);
+    let record = add_record(&mut town, &author, &patient.id);
+    let grant = json!({"id": random_id(), "effect": "permit", "grantee": {"subject": doctor.id},
+        "verbs": ["read"], "purposes": ["TREAT"], "from": town.ledger.now, "until": town.ledger.now + YEAR,
+        "scope": {"records": [record], "exceptRecords": [], "tags": [random_id()],
+                  "exceptTags": [], "createdFrom": 0, "createdUntil": 5}});
+    let mut add = new_record(&patient.id);
+    add["tags"] = json!([random_id()]);
+    let me: Subject = town.ok(&patient.identity, &["identity:Me"]);
+    let kid = me.encryption_key.unwrap().registration.kid.to_string();
+    let key = key_registration(&patient.identity, &patient.id, "care", 2, Some(&kid));
+    let mut tried = 0;
+    for canary in CANARIES {
+        for (who, function, good) in [
+            (&author, "records:Add", &add),
+            (&patient, "consent:Grant", &grant),
+            (&patient, "identity:RotateKey", &key),
+        ] {
+            let mut all = Vec::new();
+            places(good, "", &mut all);
+            for place in all {
+                let bad = plant(good, &place, canary).to_string();
+                let done = town.ledger.submit("health", &who.identity, &[function, &bad]);
+                assert_eq!(done.verdict, Verdict::NotEndorsed, "{function} {place}");
+                tried += 1;
+            }
+        }
+        for args in [["records:Open", canary, "TREAT"], ["records:Open", record.as_str(), canary]] {
+            let done = town.ledger.submit("health", &doctor.identity, &args);
+            assert_eq!(done.verdict, Verdict::NotEndorsed, "{args:?}");
+        }
+    }
+    assert!(tried > 200, "{tried}");
+    // Without the canaries each of them is accepted, so it was the canary that was refused.
+    for (who, function, good) in [
+        (&author, "records:Add", &add),
+        (&patient, "consent:Grant", &grant),
+        (&patient, "identity:RotateKey", &key),
+    ] {
+        let _: Value = town.ok(&who.identity, &[function, &good.to_string()]);
+    }
+    let text = ledger_text(&town);
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "{canary} is on the ledger");
+    }
+}
+
+#[test]
+fn every_string_on_the_ledger_is_an_id_a_hash_or_a_word_of_the_vocabulary() {
+    let mut town = Town::new();
+    people!(town: patient, author, doctor, other_doctor);
+    let record = add_record(&mut town, &author, &patient.id);
+    grant_to(&mut town, &patient, &doctor.id, "TREAT");
+    open(&mut town, &doctor, &record, "TREAT");
+    open(&mut town, &other_doctor, &record, "TREAT");
+    let mut strings = Vec::new();
+    for ((_, key), value) in town.ledger.state() {
+        strings.extend(key.split('\0').map(str::to_owned));
+        if value.value != [0].as_slice() {
+            collect(
+                &carecord_chaincode::serde_json::from_slice(&value.value).unwrap(),
+                &mut strings,
+            );
+        }
+    }
+    assert!(strings.len() > 100);
+    for text in strings {
+        let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
+        let word = text.len() <= 14 && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+        let grantee = text.starts_with("s:") && text.len() == 34;
+        let content_id = text.starts_with("bafkrei") && text.len() == 59;
+        let signed = is_key_or_signature(&text);
+        let msp = text.ends_with("MSP");
+        assert!(hex || word || grantee || content_id || signed || msp, "{text:?} is on the ledger");
+    }
+}
+
+/// Public keys and signatures are the only base64 there is.
+fn is_key_or_signature(text: &str) -> bool {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.decode(text).is_ok_and(|bytes| bytes.len() >= 32)
+}
+
+fn collect(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) => out.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|i| collect(i, out)),
+        Value::Object(fields) => fields.values().for_each(|v| collect(v, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn events_hold_no_more_than_the_state_does() {
+    let mut town = Town::new();
+    people!(town: patient, author, doctor);
+    let record = add_record(&mut town, &author, &patient.id);
+    let args = ["records:Open", &record, "TREAT"];
+    let done = town.ledger.submit("health", &doctor.identity, &args);
+    let (_, payload) = done.event.unwrap();
+    let text = String::from_utf8(payload.to_vec()).unwrap();
+    // Whose record it is and who tried is not told to those who only listen to events.
+    for id in [&patient.id, &doctor.id, &author.id] {
+        assert!(!text.contains(id.as_str()));
+    }
+    assert!(!text.contains("TREAT"));
+}
