@@ -16,6 +16,7 @@ use prost::Message;
 use crate::error::Error;
 use crate::ledger::{Ledger, Tip, reader};
 use crate::mvcc::{self, Candidate};
+use crate::recovery;
 use crate::state::StateView;
 use crate::validator::{Examined, Kind, Prefetched, decide};
 use crate::write::{self, Judged, flags};
@@ -64,16 +65,15 @@ impl Ledger {
     /// A block that does not continue the chain is refused and changes nothing. After any other error the ledger has
     /// stopped: open it again.
     pub fn commit(&self, block: Block, prefetched: Prefetched) -> Result<Committed, Error> {
-        let mut committing = self.committing.lock();
-        if let Some(reason) = &*committing {
-            let (channel, reason) = (self.channel_id.clone(), reason.clone());
-            return Err(Error::Halted { channel, reason });
+        let _one_at_a_time = self.committing.lock();
+        if let Some(reason) = self.halted() {
+            return Err(Error::Halted { channel: self.channel_id.clone(), reason });
         }
         let tip = self.tip.read().clone();
         verify(&block, &tip)?;
         let committed = self.append(block, prefetched, tip);
         if let Err(error) = &committed {
-            *committing = Some(error.to_string());
+            *self.halted.write() = Some(error.to_string());
         }
         committed
     }
@@ -172,6 +172,7 @@ fn config(
     let envelope =
         ConfigEnvelope::decode(bytes.clone()).map_err(|error| refused(error.to_string()))?;
     let bundle = current.next_bundle(&envelope).map_err(|error| refused(error.to_string()))?;
+    recovery::check_application(&bundle).map_err(|reason| refused(reason.to_owned()))?;
     Ok(Some((bytes.clone(), Arc::new(bundle))))
 }
 

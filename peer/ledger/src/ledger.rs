@@ -38,8 +38,10 @@ pub struct Ledger {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) options: Options,
     pub(crate) tip: RwLock<Tip>,
-    /// Held while a block is committed; holds the reason once the ledger has stopped.
-    pub(crate) committing: Mutex<Option<String>>,
+    /// Held while a block is committed.
+    pub(crate) committing: Mutex<()>,
+    /// The first error after which nothing more is committed.
+    pub(crate) halted: RwLock<Option<String>>,
     own: Arc<OwnEndorsements>,
 }
 
@@ -101,9 +103,9 @@ impl Ledger {
     fn recovered(blocks: Blocks, engine: Box<dyn Engine>, options: Options) -> Result<Self, Error> {
         let tip = recovery::recover(&blocks, &*engine, options.history)?;
         let channel_id = tip.bundle.channel_id().to_owned();
-        let (tip, committing) = (RwLock::new(tip), Mutex::new(None));
+        let (tip, committing, halted) = (RwLock::new(tip), Mutex::default(), RwLock::default());
         let own = Arc::default();
-        Ok(Ledger { channel_id, blocks, engine, options, tip, committing, own })
+        Ok(Ledger { channel_id, blocks, engine, options, tip, committing, halted, own })
     }
 
     // === what it is ===
@@ -146,7 +148,7 @@ impl Ledger {
 
     /// The first error, if the ledger has stopped.
     pub fn halted(&self) -> Option<String> {
-        self.committing.lock().clone()
+        self.halted.read().clone()
     }
 
     // === blocks and transactions ===

@@ -35,10 +35,16 @@ pub(crate) fn check_genesis(genesis: &Block) -> Result<(), Error> {
         return Err(refused(&"its data hash does not match"));
     }
     let bundle = Bundle::from_block(genesis).map_err(|error| refused(&error))?;
-    if bundle.application().is_none() {
-        return Err(refused(&"it has no application organisations"));
+    check_application(&bundle).map_err(|reason| refused(&reason))
+}
+
+/// Whether a configuration asks for the validator there is: the one of Fabric 2.0 and later.
+pub(crate) fn check_application(bundle: &Bundle) -> Result<(), &'static str> {
+    let application = bundle.application().ok_or("it has no application organisations")?;
+    match application.capabilities.v2_0_validation() {
+        true => Ok(()),
+        false => Err("it lacks the application capability V2_0"),
     }
-    Ok(())
 }
 
 /// Brings state to the height of the log and gives the end of the chain.

@@ -8,5 +8,6 @@ mod flips;
 mod golden;
 mod killers;
 mod network;
+mod pipeline;
 mod support;
 mod table;
