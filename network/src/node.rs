@@ -4,6 +4,10 @@
 //! orderer or peer, and ends it gracefully on SIGTERM or Ctrl-C.
 
 pub mod config;
+mod files;
+mod operations;
+mod orderer;
+mod peer;
 mod run;
 
 pub use run::{Kind, run};

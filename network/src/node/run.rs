@@ -5,6 +5,8 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::NodeConfig;
+use super::operations::Observed;
+use super::{orderer, peer};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -17,18 +19,29 @@ pub enum Kind {
     Peer,
 }
 
-/// Runs the node until it is told to end.
-pub fn run(kind: Kind, config: &Path) -> Outcome<()> {
-    let path = config;
+/// Why a node ends.
+pub(super) enum Ended {
+    /// It was told to.
+    Asked,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// Runs the node until it is told to end or cannot go on.
+pub fn run(kind: Kind, path: &Path) -> Outcome<()> {
     let config = NodeConfig::load(path)?;
+    let observed = Observed::new(&config)?;
     let runtime = runtime(config.threads)
         .map_err(|error| Failure::new(Code::NodeConfig, error).at(path.display()))?;
-    let _ = (&runtime, kind);
     runtime.block_on(async {
-        wait_for_end().await.map_err(|error| Failure::new(Code::NodeConfig, error))
+        match kind {
+            Kind::Orderer => orderer::run(&config, &observed).await,
+            Kind::Peer => peer::run(&config, &observed).await,
+        }
     })
 }
 
+/// One thread is the cheapest on few cores; what takes long runs on threads of its own in any case.
 fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     let mut builder = match threads {
         0 | 1 => tokio::runtime::Builder::new_current_thread(),
@@ -41,7 +54,17 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Returns on SIGTERM or Ctrl-C; a terminal that goes away (SIGHUP) does not end a node.
-async fn wait_for_end() -> std::io::Result<()> {
+pub(super) async fn wait_for_end() -> Ended {
+    match signalled().await {
+        Ok(()) => Ended::Asked,
+        Err(error) => Ended::Failed(Failure::new(
+            Code::NodeStopped,
+            format!("cannot wait for signals: {error}"),
+        )),
+    }
+}
+
+async fn signalled() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -50,6 +73,17 @@ async fn wait_for_end() -> std::io::Result<()> {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hangup.recv() => {}
+        }
+    }
+}
+
+// === impl Ended ===
+
+impl Ended {
+    pub(super) fn outcome(self) -> Outcome<()> {
+        match self {
+            Self::Asked => Ok(()),
+            Self::Failed(failure) => Err(failure),
         }
     }
 }

@@ -1,0 +1,59 @@
+//! What a node reads once at its start: keys, certificates, first blocks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use carecord_comm::TlsIdentity;
+use carecord_msp::{Signer, keystore};
+use carecord_proto::common::Block;
+use prost::Message;
+
+use super::config::{NodeConfig, TlsConfig};
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+use crate::state::read_credential;
+
+// === impl NodeConfig ===
+
+impl NodeConfig {
+    /// The node's signing identity.
+    pub(super) fn signer(&self) -> Outcome<Arc<dyn Signer>> {
+        let identity = keystore::load_signing_identity(&self.msp_dir, &self.msp_id)
+            .map_err(|error| unusable(&self.msp_dir, &error))?;
+        Ok(Arc::new(identity))
+    }
+
+    /// First blocks of the channels that the node is to be on.
+    pub(super) fn genesis_blocks(&self) -> Outcome<Vec<Block>> {
+        self.channels.iter().map(|path| genesis_block(path)).collect()
+    }
+}
+
+// === impl TlsConfig ===
+
+impl TlsConfig {
+    /// Own certificate and key.
+    pub(super) fn identity(&self) -> Outcome<TlsIdentity> {
+        let certificate = read_credential(&self.certificate)?;
+        let key = read_credential(&self.key)?;
+        TlsIdentity::from_pem(&certificate, &key)
+            .map_err(|error| unusable(&self.certificate, &error))
+    }
+
+    /// PEM texts of the roots.
+    pub(super) fn root_texts(&self) -> Outcome<Vec<Vec<u8>>> {
+        self.roots.iter().map(|path| read_credential(path)).collect()
+    }
+}
+
+fn genesis_block(path: &Path) -> Outcome<Block> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+    Block::decode(bytes.as_slice()).map_err(|error| {
+        Failure::new(Code::Genesis, format!("not a block: {error}")).at(path.display())
+    })
+}
+
+/// A certificate or key that is there and cannot be used.
+pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::Certificate, error).at(path.display())
+}

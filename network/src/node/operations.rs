@@ -1,0 +1,64 @@
+//! The operations service of a node: metrics, health, log levels, version.
+
+use carecord_monitoring::logging::{self, Format, LogSpec};
+use carecord_monitoring::{HealthCheck, Operations, Registry, Version};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::config::NodeConfig;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+
+/// What every node of either kind has for its operators.
+pub(super) struct Observed {
+    pub(super) registry: Registry,
+    logspec: LogSpec,
+}
+
+// === impl Observed ===
+
+impl Observed {
+    /// Sets up logging as the configuration says.
+    pub(super) fn new(config: &NodeConfig) -> Outcome<Self> {
+        let registry = Registry::new(env!("CARGO_PKG_VERSION"));
+        let format = match config.log.format.as_str() {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            other => {
+                let cause = format!("log.format is {other:?}; it is one of text, json");
+                return Err(Failure::new(Code::NodeConfig, cause).at(&config.name));
+            }
+        };
+        let logspec = logging::init(&config.log.spec, format, &registry)
+            .map_err(|error| Failure::new(Code::NodeConfig, error).at(&config.name))?;
+        Ok(Self { registry, logspec })
+    }
+
+    /// Serves on the configured address until the handle is dropped; without an address nothing is served.
+    pub(super) async fn serve(
+        &self,
+        config: &NodeConfig,
+        component: &str,
+        health: HealthCheck,
+    ) -> Outcome<Option<JoinHandle<()>>> {
+        let Some(address) = &config.operations_address else { return Ok(None) };
+        let listener = TcpListener::bind(address).await.map_err(|error| listen(address, &error))?;
+        let operations = Operations {
+            registry: self.registry.clone(),
+            logspec: self.logspec.clone(),
+            health: vec![(component.to_owned(), health)],
+            version: Version {
+                commit: option_env!("CARECORD_REVISION").unwrap_or("unknown").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        };
+        Ok(Some(tokio::spawn(operations.serve(listener, None))))
+    }
+}
+
+/// An address that a node cannot listen on.
+pub(super) fn listen(address: &str, error: &std::io::Error) -> Failure {
+    Failure::new(Code::PortTaken, error.to_string().to_lowercase())
+        .at(address)
+        .hint("stop the program that uses it, or give the node another port")
+}

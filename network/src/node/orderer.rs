@@ -1,0 +1,74 @@
+//! An ordering node: from its configuration to [`carecord_orderer::Orderer`].
+
+use std::sync::Arc;
+
+use carecord_comm::{ClientAuth, ClientTls, ServerTls};
+use carecord_consensus::Acknowledge;
+use carecord_monitoring::OrdererMetrics;
+use carecord_orderer::{Config, Orderer};
+
+use super::config::NodeConfig;
+use super::files::unusable;
+use super::operations::Observed;
+use super::run::{Ended, wait_for_end};
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+
+/// Runs the orderer until it is told to end or cannot go on.
+pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
+    let metrics = OrdererMetrics::new(observed.registry.clone());
+    let genesis = config.genesis_blocks()?;
+    let mut orderer = Orderer::start(orderer_config(config)?, &genesis, metrics)
+        .await
+        .map_err(|error| failed(config, &error))?;
+    let statuses = orderer.statuses();
+    let health = Arc::new(move || {
+        let channels = statuses.channels();
+        match channels.into_iter().find_map(|channel| Some((channel.name, channel.failure?))) {
+            Some((name, reason)) => Err(format!("channel {name}: {reason}")),
+            None => Ok(()),
+        }
+    });
+    let _operations = observed.serve(config, "orderer", health).await?;
+    let ended = tokio::select! {
+        ended = wait_for_end() => ended,
+        error = orderer.failed() => Ended::Failed(failed(config, &error)),
+    };
+    orderer.stop().await;
+    ended.outcome()
+}
+
+fn orderer_config(config: &NodeConfig) -> Outcome<Config> {
+    let tls = &config.tls;
+    let identity = tls.identity()?;
+    let roots = tls.root_texts()?;
+    let certificate = identity.leaf_der().to_vec();
+    let client_auth = match tls.require_client_certificate {
+        true => ClientAuth::Require,
+        false => ClientAuth::IfGiven,
+    };
+    let server = |auth| {
+        ServerTls::new(identity.clone(), auth, &roots)
+            .map_err(|error| unusable(&tls.certificate, &error))
+    };
+    let cluster_listen = config.cluster_address.clone().ok_or_else(|| {
+        Failure::new(Code::NodeConfig, "an orderer needs cluster_address").at(&config.name)
+    })?;
+    Ok(Config {
+        name: config.name.clone(),
+        data: config.data_dir.clone(),
+        client_listen: config.address.clone(),
+        client_tls: server(client_auth)?,
+        cluster_listen,
+        cluster_tls: server(ClientAuth::Require)?,
+        dial_tls: ClientTls::new(&roots, Some(identity.clone()))
+            .map_err(|error| unusable(&tls.certificate, &error))?,
+        certificate,
+        signer: config.signer()?,
+        acknowledge: Acknowledge::Committed,
+    })
+}
+
+fn failed(config: &NodeConfig, error: &carecord_orderer::Error) -> Failure {
+    Failure::new(Code::NodeStopped, error).at(&config.name)
+}
