@@ -46,7 +46,11 @@ impl Session {
                 }
                 message = envelopes.message(), if open && pending.len() < UNANSWERED => {
                     match message {
-                        Ok(Some(envelope)) => pending.push_back(self.take(envelope).await),
+                        Ok(Some(envelope)) => {
+                            let (answer, accepted) = self.take(envelope).await;
+                            pending.push_back(answer);
+                            open = accepted; // nothing behind a refused envelope is looked at
+                        }
                         Ok(None) | Err(_) => open = false,
                     }
                 }
@@ -54,7 +58,8 @@ impl Session {
         }
     }
 
-    async fn take(&self, envelope: Envelope) -> Pending {
+    /// Checks and queues an envelope; what awaits its answer, and whether it was queued.
+    async fn take(&self, envelope: Envelope) -> (Pending, bool) {
         let begun = Instant::now();
         let (labels, outcome) = match describe(&envelope) {
             Err(rejection) => (Labels::unknown(), Err(rejection)),
@@ -66,8 +71,8 @@ impl Session {
             },
         };
         self.validated(&labels, &outcome, begun);
-        let metrics = self.metrics.clone();
-        Box::pin(async move {
+        let (metrics, accepted) = (self.metrics.clone(), outcome.is_ok());
+        let answer = Box::pin(async move {
             let (status, info) = match outcome {
                 Ok(answer) => answer.await,
                 Err(Rejection { status, info }) => (status, info),
@@ -77,7 +82,8 @@ impl Session {
             let seconds = begun.elapsed().as_secs_f64();
             metrics.broadcast_enqueue_duration.with_label_values(&labels.each()).observe(seconds);
             (status, info)
-        })
+        });
+        (answer, accepted)
     }
 
     fn validated<T>(&self, labels: &Labels, outcome: &Result<T, Rejection>, begun: Instant) {

@@ -1,9 +1,18 @@
 //! How envelopes become blocks when nothing, or one thing, goes wrong.
 
+use carecord_consensus::{Admitted, Class, Event, RequestId, Submission};
 use carecord_proto::common::{Block, Status};
 use prost::Message;
 
-use crate::world::{Setting, World};
+use crate::world::{Setting, World, envelope};
+
+/// An envelope for a core on its own.
+pub(crate) fn submission(id: RequestId) -> Event {
+    let envelope = envelope(id.0);
+    let size = envelope.len();
+    let admitted = Admitted { envelope, size, config_seq: 0, class: Class::Normal };
+    Event::Submit(Submission { id, admitted, forwarded: false, answered: false })
+}
 
 fn elected(setting: Setting) -> (World, u64) {
     let mut world = World::new(setting);
@@ -111,7 +120,7 @@ fn a_configuration_is_alone_in_its_block_and_what_came_under_the_old_one_is_admi
 #[test]
 fn a_node_that_stops_hands_leadership_over() {
     let (mut world, leader) = elected(Setting::calm(3, 8));
-    world.tell(leader, carecord_consensus::Event::TransferLeadership);
+    world.tell(leader, Event::TransferLeadership);
     world.run(100);
     let next = world.leader().unwrap();
     assert_ne!(next, leader);

@@ -136,6 +136,8 @@ pub(crate) struct World {
     /// Envelopes whose node died before it answered.
     orphans: BTreeSet<u64>,
     pub violations: Vec<String>,
+    /// Every message sent, if somebody wants them.
+    traffic: Option<Vec<RaftMessage>>,
     pub stats: Stats,
     pub trace: u64,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
@@ -171,6 +173,7 @@ impl World {
             configs: BTreeMap::new(),
             orphans: BTreeSet::new(),
             violations: Vec::new(),
+            traffic: None,
             stats: Stats::default(),
             trace: 0xcbf2_9ce4_8422_2325,
             queue: BinaryHeap::new(),
@@ -332,6 +335,14 @@ impl World {
         for effect in effects {
             self.carry_out(node, effect);
         }
+    }
+
+    pub(crate) fn record_traffic(&mut self) {
+        self.traffic = Some(Vec::new());
+    }
+
+    pub(crate) fn take_traffic(&mut self) -> Vec<RaftMessage> {
+        self.traffic.take().unwrap_or_default()
     }
 
     pub(crate) fn mix(&mut self, value: u64) {

@@ -21,6 +21,9 @@ impl World {
             Effect::Send { to, message } => {
                 self.mix(message.term << 32 ^ message.index << 8 ^ message.r#type as u64);
                 self.note_promise(node, &message);
+                if let Some(traffic) = &mut self.traffic {
+                    traffic.push(message.clone());
+                }
                 if let Some(after) = self.link(node, to) {
                     self.schedule(to, None, after, What::Message { from: node, message });
                 }

@@ -1,0 +1,96 @@
+//! Orderers among themselves: rows R1 and R2 over the wire, failover, and a node that was away.
+
+use carecord_comm::cluster::cluster_client::ClusterClient;
+use carecord_proto::carecord::orderer::{
+    BlocksRequest, RaftMessage, StepRequest, StepResponse, step_request::Payload,
+};
+use carecord_proto::common::Status;
+use tonic::transport::Channel;
+
+use crate::harness::{CHANNEL, Cluster, Draft};
+
+#[tokio::test]
+async fn a_new_leader_takes_over_and_the_node_that_was_away_catches_up() {
+    let mut cluster = Cluster::start(3).await;
+    let user = cluster.user();
+    let away = cluster.leader().await;
+    cluster.stop_node(away).await;
+    let other = (away + 1) % 3;
+    cluster.leader().await;
+    for _ in 0..30 {
+        let answers = cluster.broadcast(other, vec![Draft::default().signed_by(&user)]).await;
+        assert_eq!(answers[0].status(), Status::Success, "{}", answers[0].info);
+    }
+    let height = cluster.height(cluster.leader().await);
+    cluster.start_node(away).await;
+    cluster.wait_height(height).await;
+    assert!(std::fs::read_dir(cluster.nodes[away].data()).unwrap().count() == 1);
+}
+
+#[tokio::test]
+async fn a_restarted_cluster_goes_on_where_it_stopped() {
+    let mut cluster = Cluster::start(3).await;
+    let user = cluster.user();
+    let envelopes = (0..50).map(|_| Draft::default().signed_by(&user)).collect();
+    cluster.broadcast(0, envelopes).await;
+    let height = cluster.height(cluster.leader().await);
+    for index in 0..3 {
+        cluster.stop_node(index).await;
+    }
+    for index in 0..3 {
+        cluster.start_node(index).await;
+    }
+    cluster.leader().await;
+    let answers = cluster.broadcast(0, vec![Draft::default().signed_by(&user)]).await;
+    assert_eq!(answers[0].status(), Status::Success, "{}", answers[0].info);
+    cluster.wait_height(height + 1).await;
+}
+
+#[tokio::test]
+async fn a_message_without_payload_is_answered_and_the_stream_lives() {
+    let cluster = Cluster::start(2).await;
+    let answers = step(
+        cluster.cluster_channel(0, Some(1)),
+        vec![request(CHANNEL, None), request("nowhere", consensus(2)), request(CHANNEL, None)],
+    )
+    .await;
+    let texts: Vec<_> = answers.iter().map(|answer| answer.info.as_str()).collect();
+    assert_eq!(texts[0], "Message is neither a Submit nor Consensus request");
+    assert!(texts[1].ends_with("is not member of channel nowhere"), "{}", texts[1]);
+    assert_eq!(texts[2], texts[0]);
+}
+
+#[tokio::test]
+async fn only_a_consenter_under_its_own_id_is_heard() {
+    let cluster = Cluster::start(2).await;
+    let as_another = request(CHANNEL, consensus(1));
+    let answers = step(cluster.cluster_channel(0, Some(1)), vec![as_another]).await;
+    assert_eq!(answers[0].info, "node id mismatch");
+
+    let strange = step(cluster.stranger_channel(0), vec![request(CHANNEL, consensus(2))]).await;
+    assert!(strange[0].info.ends_with("is not member of channel care"), "{}", strange[0].info);
+    let blocks = BlocksRequest { channel: CHANNEL.into(), start: 0, end: 1 };
+    let refused = ClusterClient::new(cluster.stranger_channel(0)).blocks(blocks.clone()).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
+
+    let nobody = ClusterClient::new(cluster.cluster_channel(0, None)).blocks(blocks).await;
+    assert!(nobody.is_err(), "without a certificate there is no connection");
+}
+
+fn consensus(from: u64) -> Option<Payload> {
+    Some(Payload::Consensus(RaftMessage { from, to: 1, r#type: 8, ..RaftMessage::default() }))
+}
+
+fn request(channel: &str, payload: Option<Payload>) -> StepRequest {
+    StepRequest { channel: channel.into(), payload }
+}
+
+async fn step(channel: Channel, requests: Vec<StepRequest>) -> Vec<StepResponse> {
+    let requests = tokio_stream::iter(requests);
+    let mut answers = ClusterClient::new(channel).step(requests).await.unwrap().into_inner();
+    let mut all = Vec::new();
+    while let Ok(Some(answer)) = answers.message().await {
+        all.push(answer);
+    }
+    all
+}

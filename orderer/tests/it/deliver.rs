@@ -1,0 +1,130 @@
+//! Deliver as peers and clients use it, and rows D1, D3, D5, D6 of the threat list over the wire.
+
+use std::sync::Arc;
+
+use carecord_msp::Signer;
+use carecord_proto::common::{Block, Envelope, Status};
+use carecord_proto::envelope::{SeekHeader, seek_payload};
+use carecord_proto::orderer::deliver_response::Type;
+use carecord_proto::orderer::seek_info::SeekBehavior;
+use carecord_proto::orderer::{
+    SeekInfo, SeekNewest, SeekOldest, SeekPosition, SeekSpecified, seek_position,
+};
+use carecord_proto::block;
+
+use crate::harness::{CHANNEL, Cluster, Draft, Org, now, validity};
+
+#[tokio::test]
+async fn every_orderer_delivers_the_same_chain_and_the_stream_takes_the_next_seek() {
+    let cluster = Cluster::start(3).await;
+    let user = cluster.user();
+    for _ in 0..5 {
+        cluster.broadcast(0, vec![Draft::default().signed_by(&user)]).await;
+    }
+    let height = cluster.height(cluster.leader().await);
+    cluster.wait_height(height).await;
+    let whole = seek(&user, CHANNEL, now(), oldest(), specified(height - 1));
+    let mut chains = Vec::new();
+    for index in 0..3 {
+        let (blocks, statuses) = deliver(&cluster, index, vec![whole.clone(), whole.clone()]).await;
+        assert_eq!(statuses, [Status::Success, Status::Success]);
+        assert_eq!(blocks.len() as u64, 2 * height);
+        check_chain(&blocks[..height as usize]);
+        chains.push(blocks);
+    }
+    assert!(chains.windows(2).all(|pair| pair[0] == pair[1]), "blocks are equal to the byte");
+}
+
+#[tokio::test]
+async fn bad_seeks_get_their_status() {
+    let cluster = Cluster::start(1).await;
+    let user = cluster.user();
+    let stranger = Org::new("HospitalAMSP", "a.test").user(validity());
+    let early = seek(&user, CHANNEL, now() - 16 * 60, oldest(), newest());
+    let elsewhere = seek(&user, "nowhere", now(), oldest(), newest());
+    let above = seek(&user, CHANNEL, now(), specified(9), specified(10));
+    let foreign = seek(&stranger, CHANNEL, now(), oldest(), newest());
+    let backwards = seek(&user, CHANNEL, now(), specified(1), specified(0));
+    let no_start = sealed(&user, CHANNEL, now(), SeekInfo::default());
+    let mut absent =
+        SeekInfo { start: Some(specified(1)), stop: Some(specified(1)), ..SeekInfo::default() };
+    absent.behavior = SeekBehavior::FailIfNotReady as i32;
+    let absent = sealed(&user, CHANNEL, now(), absent);
+    for (name, envelope, status) in [
+        ("D1 16 minutes off", early, Status::BadRequest),
+        ("D1 no header", Envelope::default(), Status::BadRequest),
+        ("D3 unknown channel", elsewhere, Status::NotFound),
+        ("D3 no start", no_start, Status::BadRequest),
+        ("D3 stop before start", backwards, Status::BadRequest),
+        ("D5 beyond the height", absent, Status::NotFound),
+        ("start above the height", above, Status::NotFound),
+        ("D6 not a reader", foreign, Status::Forbidden),
+    ] {
+        let (blocks, statuses) = deliver(&cluster, 0, vec![envelope]).await;
+        assert_eq!((blocks.len(), statuses.as_slice()), (0, [status].as_slice()), "{name}");
+    }
+}
+
+async fn deliver(
+    cluster: &Cluster,
+    index: usize,
+    seeks: Vec<Envelope>,
+) -> (Vec<Block>, Vec<Status>) {
+    let expected = seeks.len();
+    let mut stream =
+        cluster.client(index).deliver(tokio_stream::iter(seeks)).await.unwrap().into_inner();
+    let (mut blocks, mut statuses) = (Vec::new(), Vec::new());
+    while statuses.len() < expected {
+        let Ok(Some(answer)) = stream.message().await else { break };
+        match answer.r#type.unwrap() {
+            Type::Block(block) => blocks.push(block),
+            Type::Status(status) => statuses.push(Status::try_from(status).unwrap()),
+        }
+    }
+    (blocks, statuses)
+}
+
+fn check_chain(blocks: &[Block]) {
+    for pair in blocks.windows(2) {
+        let (before, after) = (pair[0].header.as_ref().unwrap(), pair[1].header.as_ref().unwrap());
+        assert_eq!(after.number, before.number + 1);
+        assert_eq!(after.previous_hash.as_ref(), block::header_hash(before).as_slice());
+        let data_hash = block::data_hash(pair[1].data.as_ref().unwrap());
+        assert_eq!(after.data_hash.as_ref(), data_hash.as_slice());
+    }
+}
+
+fn seek(
+    user: &Arc<dyn Signer>,
+    channel: &str,
+    seconds: i64,
+    start: SeekPosition,
+    stop: SeekPosition,
+) -> Envelope {
+    let seek = SeekInfo { start: Some(start), stop: Some(stop), ..SeekInfo::default() };
+    sealed(user, channel, seconds, seek)
+}
+
+fn sealed(user: &Arc<dyn Signer>, channel: &str, seconds: i64, seek: SeekInfo) -> Envelope {
+    let header = SeekHeader {
+        channel_id: channel.to_owned(),
+        creator: user.serialized(),
+        timestamp: prost_types::Timestamp { seconds, nanos: 0 },
+        ..SeekHeader::default()
+    };
+    let payload = seek_payload(header, &seek);
+    let signature = user.sign(&payload).unwrap().into();
+    Envelope { payload, signature }
+}
+
+fn oldest() -> SeekPosition {
+    SeekPosition { r#type: Some(seek_position::Type::Oldest(SeekOldest {})) }
+}
+
+fn newest() -> SeekPosition {
+    SeekPosition { r#type: Some(seek_position::Type::Newest(SeekNewest {})) }
+}
+
+fn specified(number: u64) -> SeekPosition {
+    SeekPosition { r#type: Some(seek_position::Type::Specified(SeekSpecified { number })) }
+}

@@ -1,0 +1,304 @@
+//! Brings up orderers of one organisation that serve one channel with one member organisation.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use carecord_ca::{Issued, NodeRole, Organisation, Person, Validity};
+use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
+use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
+use carecord_comm::tls::TlsIdentity;
+use carecord_comm::{ClientAuth, ClientTls, Endpoint, ServerTls, dial};
+use carecord_consensus::Acknowledge;
+use carecord_monitoring::{OrdererMetrics, Registry};
+use carecord_msp::{Signer, SigningIdentity, keystore};
+use carecord_orderer::{Config, Orderer};
+use carecord_proto::common::{Block, ChannelHeader, Envelope, HeaderType, SignatureHeader};
+use carecord_proto::envelope;
+use carecord_proto::etcdraft::{Consenter, Options};
+use carecord_proto::msp::MspConfig;
+use carecord_proto::orderer::{BatchSize, BroadcastResponse};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+pub(crate) const CHANNEL: &str = "care";
+pub(crate) const ABSOLUTE_MAX_BYTES: u32 = 100_000;
+
+/// An organisation with its authorities.
+pub(crate) struct Org {
+    pub(crate) msp_id: &'static str,
+    authority: Organisation,
+}
+
+/// One orderer: what it is started from, and the running one.
+pub(crate) struct Node {
+    tls: Issued,
+    signing: Issued,
+    client_port: u16,
+    cluster_port: u16,
+    dir: TempDir,
+    running: Option<Orderer>,
+}
+
+/// Orderers that serve one channel.
+pub(crate) struct Cluster {
+    pub(crate) orderers: Org,
+    pub(crate) hospital: Org,
+    pub(crate) nodes: Vec<Node>,
+    genesis: Block,
+}
+
+impl Org {
+    pub(crate) fn new(msp_id: &'static str, domain: &str) -> Self {
+        let authority = Organisation::create(domain, None, validity()).unwrap();
+        Self { msp_id, authority }
+    }
+
+    pub(crate) fn msp(&self) -> MspConfig {
+        let ca = self.authority.ca().certificate_pem().as_bytes().to_vec();
+        let tls_ca = self.authority.tls_ca().certificate_pem().as_bytes().to_vec();
+        let ous = keystore::default_node_ous(&ca);
+        keystore::msp_config_from(self.msp_id, &[ca.into()], &[tls_ca.into()], Some(ous))
+    }
+
+    pub(crate) fn user(&self, validity: Validity) -> Arc<dyn Signer> {
+        let person =
+            Person { name: "u".into(), role: None, admin: false, key: Default::default() };
+        let issued = self.authority.person(&person, "u", validity).unwrap();
+        self.signer(&issued)
+    }
+
+    fn signer(&self, issued: &Issued) -> Arc<dyn Signer> {
+        let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
+        Arc::new(SigningIdentity::from_pem(self.msp_id, certificate, key).unwrap())
+    }
+
+    fn roots(&self) -> [String; 1] {
+        [self.authority.tls_ca().certificate_pem().to_owned()]
+    }
+}
+
+impl Cluster {
+    /// `count` orderers, all running, with a leader.
+    pub(crate) async fn start(count: usize) -> Self {
+        let orderers = Org::new("OrdererMSP", "orderers.test");
+        let hospital = Org::new("HospitalAMSP", "a.test");
+        let nodes: Vec<Node> = (0..count).map(|_| Node::new(&orderers)).collect();
+        let genesis = genesis(&orderers, &hospital, &nodes);
+        let mut cluster = Self { orderers, hospital, nodes, genesis };
+        for index in 0..count {
+            cluster.start_node(index).await;
+        }
+        cluster.leader().await;
+        cluster
+    }
+
+    pub(crate) async fn start_node(&mut self, index: usize) {
+        let (orderers, genesis) = (&self.orderers, &self.genesis);
+        let config = self.nodes[index].config(orderers);
+        let metrics = OrdererMetrics::new(Registry::new("test"));
+        let started = Orderer::start(config, std::slice::from_ref(genesis), metrics).await;
+        self.nodes[index].running = Some(started.unwrap());
+    }
+
+    pub(crate) async fn stop_node(&mut self, index: usize) {
+        self.nodes[index].running.take().expect("it runs").stop().await;
+    }
+
+    /// Waits until the running nodes agree on a leader that is one of them; answers its index.
+    pub(crate) async fn leader(&self) -> usize {
+        for _ in 0..400 {
+            for (index, node) in self.nodes.iter().enumerate() {
+                let leads = |orderer: &Orderer| orderer.statuses().channels()[0].is_leader;
+                if node.running.as_ref().is_some_and(leads) {
+                    return index;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no leader within ten seconds");
+    }
+
+    /// Waits until every running node has this many blocks.
+    pub(crate) async fn wait_height(&self, height: u64) {
+        for _ in 0..400 {
+            let mut running = self.nodes.iter().filter_map(|node| node.running.as_ref());
+            if running.all(|orderer| orderer.statuses().channels()[0].height >= height) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("not all nodes reached height {height} within ten seconds");
+    }
+
+    pub(crate) fn height(&self, index: usize) -> u64 {
+        self.nodes[index].running.as_ref().unwrap().statuses().channels()[0].height
+    }
+
+    pub(crate) fn client(&self, index: usize) -> AtomicBroadcastClient<Channel> {
+        AtomicBroadcastClient::new(self.dial(self.nodes[index].client_port, None))
+    }
+
+    /// A connection to a node's cluster listener that shows the certificate of `as_node`, or none.
+    pub(crate) fn cluster_channel(&self, index: usize, as_node: Option<usize>) -> Channel {
+        let identity = as_node.map(|node| identity(&self.nodes[node].tls));
+        self.dial(self.nodes[index].cluster_port, identity)
+    }
+
+    /// The same with a certificate of the orderers' TLS CA that no consenter has.
+    pub(crate) fn stranger_channel(&self, index: usize) -> Channel {
+        let hosts = ["localhost".to_owned()];
+        let issued = self.orderers.authority.tls("stranger", &hosts, validity()).unwrap();
+        self.dial(self.nodes[index].cluster_port, Some(identity(&issued)))
+    }
+
+    fn dial(&self, port: u16, identity: Option<TlsIdentity>) -> Channel {
+        let tls = ClientTls::new(&self.orderers.roots(), identity).unwrap();
+        let address = format!("localhost:{port}");
+        dial(&Endpoint { address, tls: Some(tls), server_name: None }).unwrap()
+    }
+
+    pub(crate) fn user(&self) -> Arc<dyn Signer> {
+        self.hospital.user(validity())
+    }
+
+    /// Sends envelopes on one stream and answers what came back.
+    pub(crate) async fn broadcast(
+        &self,
+        index: usize,
+        envelopes: Vec<Envelope>,
+    ) -> Vec<BroadcastResponse> {
+        let mut answers = self
+            .client(index)
+            .broadcast(tokio_stream::iter(envelopes))
+            .await
+            .unwrap()
+            .into_inner();
+        let mut all = Vec::new();
+        while let Ok(Some(answer)) = answers.message().await {
+            all.push(answer);
+        }
+        all
+    }
+}
+
+impl Node {
+    fn new(orderers: &Org) -> Self {
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let tls = orderers.authority.tls("orderer", &hosts, validity()).unwrap();
+        let signing =
+            orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
+        let (client_port, cluster_port) = (free_port(), free_port());
+        let dir = tempfile::tempdir().unwrap();
+        Self { tls, signing, client_port, cluster_port, dir, running: None }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn config(&self, orderers: &Org) -> Config {
+        let roots = orderers.roots();
+        let server = |auth| ServerTls::new(identity(&self.tls), auth, &roots).unwrap();
+        Config {
+            name: format!("orderer{}", self.client_port),
+            data: self.data().to_owned(),
+            client_listen: format!("127.0.0.1:{}", self.client_port),
+            client_tls: server(ClientAuth::IfGiven),
+            cluster_listen: format!("127.0.0.1:{}", self.cluster_port),
+            cluster_tls: server(ClientAuth::Require),
+            dial_tls: ClientTls::new(&roots, Some(identity(&self.tls))).unwrap(),
+            certificate: pem::parse(&self.tls.certificate_pem).unwrap().into_contents(),
+            signer: orderers.signer(&self.signing),
+            acknowledge: Acknowledge::Committed,
+        }
+    }
+}
+
+pub(crate) fn validity() -> Validity {
+    Validity::days_from(now(), 10)
+}
+
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+/// An envelope as an endorsed transaction is one, for what an orderer looks at.
+pub(crate) struct Draft {
+    pub(crate) channel: String,
+    pub(crate) kind: i32,
+    pub(crate) timestamp: i64,
+    pub(crate) tx_id: Option<String>,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        let data = b"an endorsed transaction".to_vec();
+        let kind = HeaderType::EndorserTransaction as i32;
+        Self { channel: CHANNEL.into(), kind, timestamp: now(), tx_id: None, data }
+    }
+}
+
+impl Draft {
+    pub(crate) fn signed_by(self, signer: &Arc<dyn Signer>) -> Envelope {
+        let nonce = Bytes::from(rand::random::<[u8; 24]>().to_vec());
+        let creator = signer.serialized();
+        let tx_id = self.tx_id.unwrap_or_else(|| envelope::tx_id(&nonce, &creator));
+        let header = ChannelHeader {
+            r#type: self.kind,
+            channel_id: self.channel,
+            tx_id,
+            timestamp: Some(prost_types::Timestamp { seconds: self.timestamp, nanos: 0 }),
+            ..ChannelHeader::default()
+        };
+        let payload =
+            envelope::payload(&header, &SignatureHeader { creator, nonce }, self.data.into());
+        let signature = signer.sign(&payload).unwrap().into();
+        Envelope { payload, signature }
+    }
+}
+
+fn genesis(orderers: &Org, hospital: &Org, nodes: &[Node]) -> Block {
+    let mut spec = ChannelSpec::new(CHANNEL);
+    let endpoints = nodes.iter().map(|node| format!("localhost:{}", node.client_port)).collect();
+    spec.orderer.organizations = vec![
+        OrganizationSpec::orderer("Orderers", orderers.msp_id, orderers.msp(), endpoints).unwrap(),
+    ];
+    spec.orderer.consenters = nodes
+        .iter()
+        .map(|node| Consenter {
+            host: "localhost".into(),
+            port: node.cluster_port.into(),
+            client_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
+            server_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
+        })
+        .collect();
+    spec.orderer.raft = Options {
+        tick_interval: "50ms".into(),
+        election_tick: 10,
+        heartbeat_tick: 1,
+        max_inflight_blocks: 5,
+        snapshot_interval_size: 16 << 20,
+    };
+    spec.orderer.batch_size = BatchSize {
+        max_message_count: 100,
+        absolute_max_bytes: ABSOLUTE_MAX_BYTES,
+        preferred_max_bytes: ABSOLUTE_MAX_BYTES,
+    };
+    spec.orderer.batch_timeout = Duration::from_millis(100);
+    let member =
+        OrganizationSpec::application("HospitalA", hospital.msp_id, hospital.msp(), Vec::new());
+    spec.application.organizations = vec![member.unwrap()];
+    genesis_block(&spec, Bytes::from_static(&[7; 24]), now()).unwrap()
+}
+
+fn identity(issued: &Issued) -> TlsIdentity {
+    TlsIdentity::from_pem(issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,6 @@
+//! Real orderers on loopback, with real TLS and real files: what clients, peers and each other get from them.
+
+mod broadcast;
+mod cluster;
+mod deliver;
+mod harness;
