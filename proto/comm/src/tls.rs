@@ -63,6 +63,11 @@ impl TlsIdentity {
         }
         Ok(Self { chain, key: private_key(key)? })
     }
+
+    /// The node's own certificate.
+    pub fn leaf_der(&self) -> &[u8] {
+        self.chain.first().map_or(&[], |leaf| leaf)
+    }
 }
 
 impl Clone for TlsIdentity {

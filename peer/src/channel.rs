@@ -1,0 +1,138 @@
+//! One channel that the peer is on: its ledger, who waits for its blocks, and its chaincodes.
+
+use std::sync::Arc;
+
+use carecord_channel::Bundle;
+use carecord_ledger::Ledger;
+use carecord_proto::{protos::ChaincodeEvent, transaction};
+use parking_lot::Mutex;
+use prost::Message;
+use tokio::sync::watch;
+
+use crate::{
+    chaincode::Definitions,
+    events::{CommittedBlock, Crowded, Events, TxStatus},
+};
+
+/// A channel of this peer; shared by everything that serves it.
+pub struct Channel {
+    ledger: Arc<Ledger>,
+    events: Arc<Events>,
+    definitions: Definitions,
+    halted: Mutex<Option<String>>,
+}
+
+// === impl Channel ===
+
+impl Channel {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        let events = Arc::new(Events::new(ledger.height()));
+        Self {
+            ledger: Arc::new(ledger),
+            events,
+            definitions: Definitions::default(),
+            halted: Mutex::default(),
+        }
+    }
+
+    /// The channel's name.
+    pub fn id(&self) -> &str {
+        self.ledger.channel_id()
+    }
+
+    /// The ledger; only the committer may write to it.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The configuration in force.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.ledger.bundle()
+    }
+
+    /// A height that can be waited on; blocks below it are committed.
+    pub fn height(&self) -> watch::Receiver<u64> {
+        self.events.height()
+    }
+
+    /// Why the channel goes no further, if it does not.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.lock().clone()
+    }
+
+    /// A committed block and its valid events; `None` above the height.
+    pub fn committed(&self, number: u64) -> Result<Option<CommittedBlock>, carecord_ledger::Error> {
+        if let Some(recent) = self.events.recent(number) {
+            return Ok(Some(recent));
+        }
+        Ok(self.ledger.block(number)?.map(CommittedBlock::read))
+    }
+
+    /// What became of a transaction, if it is committed; of two with this id the first counts.
+    pub fn status(&self, tx_id: &str) -> Result<Option<TxStatus>, carecord_ledger::Error> {
+        let status = self.ledger.tx_status(tx_id)?;
+        Ok(status.map(|status| TxStatus { code: status.code, block: status.block }))
+    }
+
+    /// Waits until a transaction is committed; `None` if the channel stops before.
+    pub(crate) async fn wait_for_status(
+        &self,
+        tx_id: &str,
+    ) -> Result<Option<TxStatus>, StatusError> {
+        let waiting = self.events.wait_for(tx_id)?;
+        // Looked up only after the place is taken: a commit in between wakes the place.
+        if let Some(status) = self.status(tx_id)? {
+            return Ok(Some(status));
+        }
+        Ok(waiting.status().await)
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn halt(&self, reason: String) {
+        self.halted.lock().get_or_insert(reason);
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Why a status cannot be waited for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatusError {
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
+    #[error(transparent)]
+    Ledger(#[from] carecord_ledger::Error),
+}
+
+// === impl CommittedBlock ===
+
+impl CommittedBlock {
+    /// A block from the log, with the events read out of it.
+    fn read(block: carecord_proto::common::Block) -> Self {
+        let flags = carecord_proto::block::flags(&block);
+        let events = carecord_proto::block::envelopes(&block)
+            .iter()
+            .zip(flags)
+            .filter(|(_, flag)| **flag == 0)
+            .filter_map(|(envelope, _)| event(envelope))
+            .collect();
+        Self::with_events(block, events)
+    }
+}
+
+/// The chaincode event of a transaction, if it has one.
+fn event(envelope: &bytes::Bytes) -> Option<ChaincodeEvent> {
+    let envelope = carecord_proto::common::Envelope::decode(envelope.clone()).ok()?;
+    transaction::Opened::open_payload(&envelope.payload).ok()?.event().ok()?
+}

@@ -1,0 +1,108 @@
+//! The committer: one block after the other, top to bottom.
+//!
+//! Place in the flow: the puller hands blocks over in order, while their signatures are being checked on other threads
+//! ([`Arriving`]); [`on_block`] commits one and tells whoever waits.
+
+use std::{sync::Arc, time::Instant};
+
+use carecord_ledger::{Committed, Prefetched};
+use carecord_proto::common::{Block, HeaderType};
+use prost::Message;
+use tokio::task::JoinHandle;
+
+use crate::{channel::Channel, peer::Peer};
+
+/// A block on its way: its checks that need no state run meanwhile.
+pub(crate) struct Arriving {
+    bytes: usize,
+    prefetched: JoinHandle<(Block, Prefetched)>,
+}
+
+/// Why a block was not committed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The block does not continue the chain or is not rightly signed: whoever sent it is not asked again soon.
+    #[error("{0}")]
+    BadBlock(String),
+    /// The channel cannot go on until an operator has looked.
+    #[error("{0}")]
+    Halted(String),
+}
+
+// === impl Arriving ===
+
+impl Arriving {
+    /// Takes a block in.
+    pub(crate) fn new(channel: &Channel, block: Block) -> Self {
+        let ledger = Arc::clone(channel.ledger());
+        let bytes = block.encoded_len();
+        let prefetched = tokio::task::spawn_blocking(move || {
+            let prefetched = ledger.prefetch(&block);
+            (block, prefetched)
+        });
+        Self { bytes, prefetched }
+    }
+}
+
+/// Commits the next block: its checks end, the ledger takes it, definitions and TLS roots follow, waiters wake.
+pub(crate) async fn on_block(
+    peer: &Arc<Peer>,
+    channel: &Arc<Channel>,
+    arriving: Arriving,
+) -> Result<(), Stop> {
+    let (block, prefetched) =
+        arriving.prefetched.await.map_err(|error| Stop::Halted(error.to_string()))?;
+    let started = Instant::now();
+    let committed = commit(channel, block, prefetched).await?;
+    if committed.transactions.iter().any(|tx| tx.chaincode == "_lifecycle") {
+        channel.definitions().forget();
+    }
+    if committed.bundle.is_some() {
+        peer.on_config(channel);
+    }
+    count(peer, channel, &committed, arriving.bytes, started);
+    channel.events().publish(&committed, arriving.bytes);
+    Ok(())
+}
+
+async fn commit(
+    channel: &Arc<Channel>,
+    block: Block,
+    prefetched: Prefetched,
+) -> Result<Committed, Stop> {
+    let ledger = Arc::clone(channel.ledger());
+    let committed = tokio::task::spawn_blocking(move || ledger.commit(block, prefetched)).await;
+    let committed = committed.map_err(|error| Stop::Halted(error.to_string()))?;
+    committed.map_err(|error| match error {
+        carecord_ledger::Error::Block { .. } => Stop::BadBlock(error.to_string()),
+        error => Stop::Halted(error.to_string()),
+    })
+}
+
+fn count(peer: &Peer, channel: &Channel, committed: &Committed, bytes: usize, started: Instant) {
+    let metrics = &peer.config().metrics.ledger;
+    let label = [channel.id()];
+    let height = i64::try_from(committed.number + 1).unwrap_or(i64::MAX);
+    metrics.height.with_label_values(&label).set(height);
+    let seconds = started.elapsed().as_secs_f64();
+    metrics.block_processing_time.with_label_values(&label).observe(seconds);
+    metrics.block_bytes.with_label_values(&label).observe(bytes as f64);
+    for tx in &committed.transactions {
+        let kind = match tx.header_type {
+            Some(kind @ (HeaderType::EndorserTransaction | HeaderType::Config)) => {
+                kind.as_str_name()
+            }
+            _ => "unknown",
+        };
+        let chaincode = if tx.chaincode.is_empty() { "unknown" } else { &tx.chaincode };
+        let labels = [channel.id(), kind, chaincode, tx.code.as_str_name()];
+        metrics.transaction_count.with_label_values(&labels).inc();
+    }
+    tracing::info!(
+        channel = channel.id(),
+        block = committed.number,
+        transactions = committed.transactions.len(),
+        ms = seconds * 1e3,
+        "block committed"
+    );
+}

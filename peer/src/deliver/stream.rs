@@ -1,0 +1,170 @@
+//! One deliver stream: requests in, blocks and statuses out, one request after the other.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use carecord_blocks::deliver::Request as Seek;
+use carecord_blocks::deliver::{Binding, Refusal, Session, Step, View, without_data};
+use carecord_channel::SignedData;
+use carecord_comm::peer_certificate;
+use carecord_proto::{
+    common::{Block, Envelope, Status as DeliverStatus},
+    protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Status, Streaming};
+
+use super::{Content, Responses, filtered::filtered};
+use crate::{acl, channel::Channel, clock, peer::Peer};
+
+/// Messages of one stream that wait for a slow reader; then the stream waits too.
+const MESSAGES_AHEAD: usize = 2;
+
+/// Where the messages of one stream go.
+struct Reader {
+    peer: Arc<Peer>,
+    content: Content,
+    certificate_hash: Option<[u8; 32]>,
+    messages: mpsc::Sender<Result<DeliverResponse, Status>>,
+}
+
+/// The reader has gone.
+struct Gone;
+
+/// Serves the stream on a task of its own, which ends with it.
+pub(super) fn deliver(
+    peer: &Arc<Peer>,
+    request: Request<Streaming<Envelope>>,
+    content: Content,
+) -> Responses {
+    let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let certificate_hash = peer_certificate(&request).map(|certificate| *certificate.hash());
+    let reader = Reader { peer: Arc::clone(peer), content, certificate_hash, messages };
+    tokio::spawn(async move {
+        let metrics = &reader.peer.config().metrics.deliver;
+        metrics.streams_opened.inc();
+        reader.serve(request.into_inner()).await;
+        metrics.streams_closed.inc();
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// A request that ends well leaves the stream open for the next one; any other closes it.
+    async fn serve(&self, mut requests: Streaming<Envelope>) {
+        loop {
+            let envelope = tokio::select! {
+                () = self.messages.closed() => return,
+                envelope = requests.message() => envelope,
+            };
+            let Ok(Some(envelope)) = envelope else { return };
+            let served = tokio::select! {
+                () = self.messages.closed() => return,
+                served = self.serve_one(&envelope) => served,
+            };
+            let Ok(end) = served else { return };
+            if end.status != DeliverStatus::Success {
+                tracing::info!(status = end.status.as_str_name(), reason = %end, "deliver refused");
+            }
+            let status = Type::Status(end.status as i32);
+            if self.send(status).await.is_err() || end.status != DeliverStatus::Success {
+                return;
+            }
+        }
+    }
+
+    async fn serve_one(&self, envelope: &Envelope) -> Result<Refusal, Gone> {
+        let seek = match Seek::open(envelope, clock::unix_ms(), self.binding()) {
+            Ok(seek) => seek,
+            Err(refusal) => return Ok(refusal),
+        };
+        let Some(channel) = self.peer.channel(&seek.channel_id) else {
+            return Ok(Refusal::unknown_channel(&seek.channel_id));
+        };
+        let metrics = &self.peer.config().metrics.deliver;
+        let [filtered, data_type] = self.content.labels();
+        let labels = [channel.id(), filtered, data_type];
+        metrics.requests_received.with_label_values(&labels).inc();
+        let end = self.follow(&channel, seek).await?;
+        let success = if end.status == DeliverStatus::Success { "true" } else { "false" };
+        let labels = [channel.id(), filtered, data_type, success];
+        metrics.requests_completed.with_label_values(&labels).inc();
+        Ok(end)
+    }
+
+    async fn follow(&self, channel: &Arc<Channel>, seek: Seek) -> Result<Refusal, Gone> {
+        let expires_at = channel.bundle().msps().identity(&seek.creator);
+        let expires_at = expires_at.ok().map(|identity| identity.expires_at());
+        let authorise = |seek: &Seek| self.authorise(channel, seek);
+        let mut session = match Session::start(seek, view(channel), expires_at, authorise) {
+            Ok(session) => session,
+            Err(refusal) => return Ok(refusal),
+        };
+        let mut height = channel.height();
+        loop {
+            height.borrow_and_update();
+            match session.step(view(channel), authorise) {
+                Step::End(end) => return Ok(end),
+                Step::Wait => height.changed().await.map_err(|_| Gone)?,
+                Step::Send { number, header_only } => {
+                    let message = self.message(channel, number, header_only)?;
+                    self.send(message).await?;
+                }
+            }
+        }
+    }
+
+    fn message(&self, channel: &Channel, number: u64, header_only: bool) -> Result<Type, Gone> {
+        let committed = channel.committed(number).map_err(|error| {
+            tracing::error!(channel = channel.id(), block = number, %error, "block cannot be read");
+            Gone
+        })?;
+        let block = committed.ok_or(Gone)?.block;
+        let [filtered_label, data_type] = self.content.labels();
+        let labels = [channel.id(), filtered_label, data_type];
+        self.peer.config().metrics.deliver.blocks_sent.with_label_values(&labels).inc();
+        let whole = |block: &Block| if header_only { without_data(block) } else { block.clone() };
+        Ok(match self.content {
+            Content::Blocks => Type::Block(whole(&block)),
+            Content::Filtered => Type::FilteredBlock(filtered(channel.id(), &block)),
+            Content::WithPrivateData => Type::BlockAndPrivateData(BlockAndPrivateData {
+                block: Some(whole(&block)),
+                private_data_map: BTreeMap::new(),
+            }),
+        })
+    }
+
+    async fn send(&self, message: Type) -> Result<(), Gone> {
+        let response = DeliverResponse { r#type: Some(message) };
+        self.messages.send(Ok(response)).await.map_err(|_| Gone)
+    }
+
+    fn authorise(&self, channel: &Channel, seek: &Seek) -> Result<(), String> {
+        let signed = SignedData {
+            identity: seek.creator.clone(),
+            data: seek.payload.clone(),
+            signature: seek.signature.clone(),
+        };
+        acl::check_signed(&channel.bundle(), self.content.resource(), signed)
+    }
+
+    /// A request is bound to its connection only where every client must show a certificate.
+    fn binding(&self) -> Binding<'_> {
+        if self.peer.requires_client_certificate() {
+            Binding::Certificate(self.certificate_hash.as_ref().map(|hash| &hash[..]))
+        } else {
+            Binding::Off
+        }
+    }
+}
+
+fn view(channel: &Channel) -> View {
+    View {
+        height: *channel.height().borrow(),
+        config_sequence: channel.bundle().sequence(),
+        errored: false,
+        now_unix_ms: clock::unix_ms(),
+    }
+}

@@ -1,0 +1,142 @@
+//! Simulation of a checked proposal, and the endorsement of what came out.
+
+use std::{sync::Arc, time::Instant};
+
+use carecord_chaincode::Response;
+use carecord_msp::Identity;
+use carecord_proto::{
+    proposal::Opened,
+    protos::{self, ChaincodeId, ChaincodeInterest, Endorsement, ProposalResponse, SignedProposal},
+    transaction,
+};
+
+use super::{Purpose, failure};
+use crate::{
+    chaincode::{self, Call, Executed, System},
+    channel::Channel,
+    peer::Peer,
+};
+
+/// A proposal that passed all checks.
+pub(super) struct Proposal {
+    pub(super) channel: Option<Arc<Channel>>,
+    pub(super) opened: Opened,
+    pub(super) signed: SignedProposal,
+    pub(super) identity: Arc<Identity>,
+    pub(super) purpose: Purpose,
+}
+
+/// What a simulation gave.
+struct Simulated {
+    executed: Executed,
+    /// The read-write set; empty where there was none.
+    results: bytes::Bytes,
+    interest: Option<ChaincodeInterest>,
+}
+
+/// Simulates, and endorses unless the proposal is only evaluated.
+pub(super) fn simulate(peer: &Arc<Peer>, proposal: &Proposal) -> ProposalResponse {
+    let started = Instant::now();
+    let (channel_id, chaincode) =
+        (proposal.opened.channel_id(), proposal.opened.chaincode.as_str());
+    let metrics = &peer.config().metrics.endorser;
+    let response = run(peer, proposal).and_then(|simulated| answer(peer, proposal, simulated));
+    let response = response.unwrap_or_else(|reason| {
+        tracing::warn!(channel = channel_id, chaincode, reason, "proposal failed");
+        metrics.proposal_simulation_failures.with_label_values(&[channel_id, chaincode]).inc();
+        failure(reason)
+    });
+    let good = response.response.as_ref().is_some_and(|response| response.status < 400);
+    let success = if good { "true" } else { "false" };
+    if good {
+        metrics.successful_proposals.inc();
+    }
+    metrics
+        .proposal_duration
+        .with_label_values(&[channel_id, chaincode, success])
+        .observe(started.elapsed().as_secs_f64());
+    response
+}
+
+fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
+    let Proposal { opened, signed, identity, .. } = proposal;
+    let deadline = Instant::now() + peer.config().timeouts.execution;
+    let call = Call { peer, opened, signed, identity, deadline };
+    let name = opened.chaincode.as_str();
+    let system = System::of(name);
+    if let Some(system) = system.filter(|system| !system.simulates()) {
+        let executed = chaincode::invoke_system(&call, system, opened.args());
+        return Ok(Simulated { executed, results: bytes::Bytes::new(), interest: None });
+    }
+    let Some(channel) = &proposal.channel else {
+        return Err(format!(
+            "make sure the chaincode {name} has been successfully defined on channel  and try \
+             again: invalid channel-less operation"
+        ));
+    };
+    let mut simulator =
+        channel.ledger().simulator(opened.tx_id()).map_err(|error| error.to_string())?;
+    let executed =
+        chaincode::invoke(&call, channel, &mut simulator, name, opened.args(), opened.is_init())?;
+    let simulation = simulator.done();
+    let interest = Some(chaincode::interest(&simulation.touched));
+    Ok(Simulated { executed, results: simulation.public, interest })
+}
+
+/// | status | channel | answer |
+/// |---|---|---|
+/// | 500 and above | any | response, payload; no endorsement |
+/// | any | none | response |
+/// | 400 to 499 | some | response |
+/// | below 400 | some | response, payload, endorsement |
+fn answer(
+    peer: &Peer,
+    proposal: &Proposal,
+    simulated: Simulated,
+) -> Result<ProposalResponse, String> {
+    let Simulated { executed, results, interest } = simulated;
+    let Executed { response, event, version } = executed;
+    let response = message(response);
+    let chaincode_id =
+        ChaincodeId { name: proposal.opened.chaincode.clone(), version, path: String::new() };
+    let status = response.status;
+    let payload = transaction::response_payload(
+        &proposal.opened.hash,
+        results,
+        event.as_ref(),
+        response.clone(),
+        chaincode_id,
+    );
+    let mut answer = ProposalResponse { response: Some(response), ..ProposalResponse::default() };
+    if status >= 500 {
+        return Ok(ProposalResponse { payload, interest, ..answer });
+    }
+    let Some(channel) = &proposal.channel else { return Ok(answer) };
+    if status >= 400 {
+        let labels = [channel.id(), proposal.opened.chaincode.as_str(), "true"];
+        peer.config().metrics.endorser.endorsement_failures.with_label_values(&labels).inc();
+        return Ok(answer);
+    }
+    if proposal.purpose == Purpose::Endorse {
+        answer.endorsement = Some(endorse(peer, channel, &payload)?);
+    }
+    Ok(ProposalResponse { version: 1, payload, interest, ..answer })
+}
+
+fn endorse(peer: &Peer, channel: &Channel, payload: &[u8]) -> Result<Endorsement, String> {
+    let signer = &peer.config().signer;
+    let endorser = signer.serialized();
+    let signature = signer
+        .sign(&transaction::endorsed_bytes(payload, &endorser))
+        .map_err(|error| format!("endorsing with plugin failed: {error}"))?;
+    channel.ledger().note_endorsement(payload, &endorser, &signature);
+    Ok(Endorsement { endorser, signature: signature.into() })
+}
+
+fn message(response: Response) -> protos::Response {
+    protos::Response {
+        status: response.status,
+        message: response.message,
+        payload: response.payload,
+    }
+}

@@ -1,0 +1,198 @@
+//! Who waits for what is committed: for one transaction's fate, or for the next block.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use carecord_ledger::Committed;
+use carecord_proto::{
+    common::Block,
+    protos::{ChaincodeEvent, TxValidationCode},
+};
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+use crate::config::{MAX_STATUS_WAITERS, RECENT_BLOCK_BYTES, RECENT_BLOCKS};
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxStatus {
+    /// The validator's verdict.
+    pub code: TxValidationCode,
+    /// The block that the transaction lies in.
+    pub block: u64,
+}
+
+/// A committed block as its followers get it.
+#[derive(Clone, Debug)]
+pub struct CommittedBlock {
+    /// The block with flags and commit hash.
+    pub block: Arc<Block>,
+    /// The chaincode events of its valid transactions, in their order.
+    pub events: Arc<[ChaincodeEvent]>,
+    /// The bytes that it takes in memory, about.
+    bytes: usize,
+}
+
+/// The waiters and followers of one channel.
+#[derive(Debug)]
+pub(crate) struct Events {
+    height: watch::Sender<u64>,
+    waiters: Mutex<Waiters>,
+    recent: Mutex<VecDeque<CommittedBlock>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiters {
+    by_tx_id: HashMap<String, Vec<(u64, oneshot::Sender<TxStatus>)>>,
+    next_id: u64,
+    count: usize,
+}
+
+/// A place in the queue for one transaction; dropping it gives the place up.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    events: Arc<Events>,
+    tx_id: String,
+    id: u64,
+    receiver: oneshot::Receiver<TxStatus>,
+}
+
+/// Too many wait already.
+#[derive(Debug, thiserror::Error)]
+#[error("too many transactions are waited for")]
+pub(crate) struct Crowded;
+
+// === impl CommittedBlock ===
+
+impl CommittedBlock {
+    pub(crate) fn with_events(block: Block, events: Arc<[ChaincodeEvent]>) -> Self {
+        Self { block: Arc::new(block), events, bytes: 0 }
+    }
+}
+
+// === impl Events ===
+
+impl Events {
+    pub(crate) fn new(height: u64) -> Self {
+        Self {
+            height: watch::Sender::new(height),
+            waiters: Mutex::default(),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// Tells everybody about a block; the ledger has it already.
+    pub(crate) fn publish(&self, committed: &Committed, bytes: usize) {
+        let events = committed
+            .transactions
+            .iter()
+            .filter(|tx| tx.code == TxValidationCode::Valid)
+            .filter_map(|tx| tx.event.clone())
+            .collect();
+        self.remember(CommittedBlock { block: Arc::clone(&committed.block), events, bytes });
+        {
+            let mut waiters = self.waiters.lock();
+            for tx in &committed.transactions {
+                waiters.wake(&tx.tx_id, TxStatus { code: tx.code, block: committed.number });
+            }
+        }
+        self.height.send_replace(committed.number + 1);
+    }
+
+    /// A height that can be waited on.
+    pub(crate) fn height(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+
+    /// A block of the last few.
+    pub(crate) fn recent(&self, number: u64) -> Option<CommittedBlock> {
+        let recent = self.recent.lock();
+        let first = carecord_proto::block::number(&recent.front()?.block);
+        recent.get(usize::try_from(number.checked_sub(first)?).ok()?).cloned()
+    }
+
+    /// Begins to wait for a transaction; the caller then looks into the ledger, so that none is missed.
+    pub(crate) fn wait_for(self: &Arc<Self>, tx_id: &str) -> Result<Waiting, Crowded> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiters = self.waiters.lock();
+        if waiters.count >= MAX_STATUS_WAITERS {
+            return Err(Crowded);
+        }
+        let id = waiters.next_id;
+        waiters.next_id += 1;
+        waiters.count += 1;
+        waiters.by_tx_id.entry(tx_id.to_owned()).or_default().push((id, sender));
+        Ok(Waiting { events: Arc::clone(self), tx_id: tx_id.to_owned(), id, receiver })
+    }
+
+    fn remember(&self, block: CommittedBlock) {
+        let mut recent = self.recent.lock();
+        recent.push_back(block);
+        let mut bytes: usize = recent.iter().map(|block| block.bytes).sum();
+        while recent.len() > RECENT_BLOCKS || (bytes > RECENT_BLOCK_BYTES && recent.len() > 1) {
+            bytes -= recent.pop_front().map_or(0, |block| block.bytes);
+        }
+    }
+}
+
+// === impl Waiters ===
+
+impl Waiters {
+    fn wake(&mut self, tx_id: &str, status: TxStatus) {
+        for (_, sender) in self.by_tx_id.remove(tx_id).unwrap_or_default() {
+            self.count -= 1;
+            let _ = sender.send(status);
+        }
+    }
+
+    fn leave(&mut self, tx_id: &str, id: u64) {
+        let Some(senders) = self.by_tx_id.get_mut(tx_id) else { return };
+        let before = senders.len();
+        senders.retain(|(other, _)| *other != id);
+        self.count -= before - senders.len();
+        if senders.is_empty() {
+            self.by_tx_id.remove(tx_id);
+        }
+    }
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    /// The status, when it comes; `None` if the channel stops.
+    pub(crate) async fn status(mut self) -> Option<TxStatus> {
+        (&mut self.receiver).await.ok()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.events.waiters.lock().leave(&self.tx_id, self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> TxStatus {
+        TxStatus { code: TxValidationCode::Valid, block: 3 }
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_for_a_transaction_are_told_and_nobody_else() {
+        let events = Arc::new(Events::new(1));
+        let one = events.wait_for("a").expect("there is room");
+        let two = events.wait_for("a").expect("there is room");
+        let other = events.wait_for("b").expect("there is room");
+        events.waiters.lock().wake("a", status());
+        assert_eq!(one.status().await, Some(status()));
+        assert_eq!(two.status().await, Some(status()));
+        assert_eq!(events.waiters.lock().count, 1);
+        drop(other);
+        assert_eq!(events.waiters.lock().count, 0);
+        assert!(events.waiters.lock().by_tx_id.is_empty());
+    }
+}

@@ -1,0 +1,55 @@
+//! CommitStatus: what became of a transaction, now or as soon as it is committed.
+
+use std::sync::Arc;
+
+use carecord_channel::{SignedData, acl::GATEWAY_COMMIT_STATUS};
+use carecord_proto::gateway::{
+    CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest,
+};
+use prost::Message;
+use tonic::Status;
+
+use crate::{acl, channel::StatusError, peer::Peer};
+
+/// Waits until the transaction is committed.
+pub(super) async fn commit_status(
+    peer: &Arc<Peer>,
+    signed: SignedCommitStatusRequest,
+) -> Result<CommitStatusResponse, Status> {
+    if signed.request.is_empty() {
+        return Err(Status::invalid_argument("a commit status request is required"));
+    }
+    let request = CommitStatusRequest::decode(signed.request.clone())
+        .map_err(|error| Status::invalid_argument(format!("invalid status request: {error}")))?;
+    check(&request)?;
+    let channel = peer.channel(&request.channel_id).ok_or_else(|| {
+        let channel_id = &request.channel_id;
+        Status::permission_denied(format!(
+            "Failed to get policy manager for channel [{channel_id}]"
+        ))
+    })?;
+    let identity = request.identity;
+    let signed = SignedData { identity, data: signed.request, signature: signed.signature };
+    acl::check_signed(&channel.bundle(), GATEWAY_COMMIT_STATUS, signed)
+        .map_err(Status::permission_denied)?;
+    let status =
+        channel.wait_for_status(&request.transaction_id).await.map_err(|error| match error {
+            StatusError::Crowded(error) => Status::resource_exhausted(error.to_string()),
+            StatusError::Ledger(error) => Status::aborted(error.to_string()),
+        })?;
+    let status = status.ok_or_else(|| Status::aborted("the channel has stopped"))?;
+    Ok(CommitStatusResponse { result: status.code as i32, block_number: status.block })
+}
+
+fn check(request: &CommitStatusRequest) -> Result<(), Status> {
+    let missing = if request.identity.is_empty() {
+        "no identity provided"
+    } else if request.channel_id.is_empty() {
+        "no channel ID provided"
+    } else if request.transaction_id.is_empty() {
+        "transaction ID should not be empty"
+    } else {
+        return Ok(());
+    };
+    Err(Status::invalid_argument(missing))
+}

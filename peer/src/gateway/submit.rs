@@ -1,0 +1,98 @@
+//! Submit: the signed transaction goes to an orderer.
+
+use std::sync::Arc;
+
+use carecord_comm::with_details;
+use carecord_proto::{
+    common::{Envelope, Status as OrdererStatus},
+    envelope,
+    gateway::{ErrorDetail, SubmitRequest, SubmitResponse},
+    orderer::BroadcastResponse,
+};
+use tonic::{Code, Status};
+
+use crate::{orderers::Orderer, peer::Peer};
+
+/// Tries one orderer after the other until one takes the transaction.
+pub(super) async fn submit(
+    peer: &Arc<Peer>,
+    request: SubmitRequest,
+) -> Result<SubmitResponse, Status> {
+    if request == SubmitRequest::default() {
+        return Err(Status::invalid_argument("a submit request is required"));
+    }
+    let Some(prepared) = request.prepared_transaction else {
+        return Err(Status::invalid_argument("a prepared transaction is required"));
+    };
+    if prepared.signature.is_empty() {
+        return Err(Status::invalid_argument("prepared transaction must be signed"));
+    }
+    let orderers = orderers(peer, &request.channel_id, &prepared)?;
+    let mut details = Vec::new();
+    for orderer in orderers {
+        match broadcast(peer, &orderer, &prepared).await {
+            Ok(answer) if answer.status() == OrdererStatus::Success => {
+                return Ok(SubmitResponse {});
+            }
+            Ok(answer) => judge(&orderer, &answer)?,
+            Err(message) => {
+                let (address, msp_id) = (orderer.node.address.clone(), orderer.node.msp_id.clone());
+                tracing::warn!(orderer = address, message, "orderer did not answer");
+                orderer.mark_down(peer.config().timeouts.retry_after);
+                details.push(ErrorDetail { address, msp_id, message });
+            }
+        }
+    }
+    let message = "no orderers could successfully process transaction";
+    Err(with_details(Code::Unavailable, message, details))
+}
+
+/// The channel that the request names, or, if it names none, that of the transaction.
+fn orderers(
+    peer: &Arc<Peer>,
+    channel_id: &str,
+    prepared: &Envelope,
+) -> Result<Vec<Arc<Orderer>>, Status> {
+    let channel_id = if channel_id.is_empty() {
+        let opened = envelope::Opened::open(prepared)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        opened.channel_header.channel_id
+    } else {
+        channel_id.to_owned()
+    };
+    let channel = peer.channel(&channel_id);
+    let orderers = channel
+        .map(|channel| peer.orderers().quickest_first(&channel.bundle()))
+        .unwrap_or_default();
+    if orderers.is_empty() {
+        return Err(Status::unavailable("no orderer nodes available"));
+    }
+    Ok(orderers)
+}
+
+async fn broadcast(
+    peer: &Peer,
+    orderer: &Orderer,
+    prepared: &Envelope,
+) -> Result<BroadcastResponse, String> {
+    let limit = peer.config().timeouts.broadcast;
+    match tokio::time::timeout(limit, orderer.broadcast(prepared)).await {
+        Ok(answer) => answer.map_err(|status| {
+            let code = carecord_comm::code_name(status.code());
+            format!("rpc error: code = {code} desc = {}", status.message())
+        }),
+        Err(_) => Err("rpc error: code = DeadlineExceeded desc = context deadline exceeded".into()),
+    }
+}
+
+/// A refusal is the client's fault and final; anything else another orderer may do better.
+fn judge(orderer: &Orderer, answer: &BroadcastResponse) -> Result<(), Status> {
+    let (status, info) = (answer.status().as_str_name(), answer.info.as_str());
+    tracing::warn!(orderer = orderer.node.address, status, info, "orderer refused");
+    if (400..500).contains(&answer.status) {
+        return Err(Status::aborted(format!(
+            "received unsuccessful response from orderer: status={status}, info={info}"
+        )));
+    }
+    Ok(())
+}

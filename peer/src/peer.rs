@@ -1,0 +1,341 @@
+//! The peer as a whole: its channels, its chaincodes, its connections, its listener.
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use carecord_chaincode::Chaincode;
+use carecord_comm::{
+    MAX_MESSAGE_BYTES, Server, ServerHandle, ServerTls,
+    gateway::gateway_server::GatewayServer,
+    protos::{deliver_server::DeliverServer, endorser_server::EndorserServer},
+};
+use carecord_ledger::{Ledger, Options};
+use carecord_proto::{block, common::Block};
+use parking_lot::{Mutex, RwLock};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, runtime, task::JoinHandle};
+use tonic::service::Routes;
+
+use crate::{
+    Error, PeerConfig,
+    channel::Channel,
+    deliver::DeliverService,
+    endorser::EndorserService,
+    gateway::GatewayService,
+    orderers::Orderers,
+    puller,
+    remote::{RemotePeers, tls_roots},
+};
+
+/// The folder of the ledgers, one folder a channel.
+const LEDGERS: &str = "ledgers";
+/// The folder of joins that are not finished: one genesis block a channel, removed when its ledger is complete.
+const JOINING: &str = "joining";
+
+/// A peer: its services share it.
+pub struct Peer {
+    config: PeerConfig,
+    chaincodes: BTreeMap<String, Arc<dyn Chaincode>>,
+    channels: RwLock<BTreeMap<String, Arc<Channel>>>,
+    joining: Mutex<()>,
+    pullers: Mutex<Vec<JoinHandle<()>>>,
+    remote_peers: RemotePeers,
+    orderers: Orderers,
+    server_tls: Option<ServerTls>,
+    certificate_hash: Bytes,
+    runtime: runtime::Handle,
+}
+
+/// A running peer.
+#[derive(Debug)]
+pub struct Handle {
+    peer: Arc<Peer>,
+    server: ServerHandle,
+}
+
+// === impl Peer ===
+
+impl Peer {
+    /// Opens the ledgers in the data folder and follows their channels; nobody is served yet.
+    ///
+    /// Must be called on the runtime that the peer is to run on.
+    pub fn open(config: PeerConfig) -> Result<Arc<Self>, Error> {
+        let identity = config.tls.as_ref().map(|tls| tls.identity.clone());
+        let server_tls = config
+            .tls
+            .as_ref()
+            .map(|tls| ServerTls::new(tls.identity.clone(), tls.client_auth, &tls.client_roots))
+            .transpose()?;
+        let certificate_hash =
+            identity.as_ref().map(|own| Bytes::copy_from_slice(&Sha256::digest(own.leaf_der())));
+        let chaincodes = config
+            .chaincodes
+            .iter()
+            .map(|chaincode| (chaincode.name().to_owned(), Arc::clone(chaincode)))
+            .collect();
+        let peer = Arc::new(Self {
+            remote_peers: RemotePeers::new(&config.address, identity.clone(), config.peers.clone()),
+            orderers: Orderers::new(identity, config.orderers.clone()),
+            chaincodes,
+            channels: RwLock::default(),
+            joining: Mutex::default(),
+            pullers: Mutex::default(),
+            server_tls,
+            certificate_hash: certificate_hash.unwrap_or_default(),
+            runtime: runtime::Handle::current(),
+            config,
+        });
+        peer.open_ledgers()?;
+        Ok(peer)
+    }
+
+    /// Opens the peer and serves its clients.
+    pub async fn start(config: PeerConfig) -> Result<Handle, Error> {
+        let peer = Self::open(config)?;
+        let routes = peer.routes();
+        peer.serve(routes).await
+    }
+
+    /// The peer's services; the caller may add its own before [`Peer::serve`].
+    pub fn routes(self: &Arc<Self>) -> Routes {
+        let peer = || Arc::clone(self);
+        let gateway = GatewayServer::new(GatewayService { peer: peer() });
+        let endorser = EndorserServer::new(EndorserService { peer: peer() });
+        let deliver = DeliverServer::new(DeliverService { peer: peer() });
+        Routes::new(gateway.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(endorser.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(deliver.max_decoding_message_size(MAX_MESSAGE_BYTES))
+    }
+
+    /// Listens and serves.
+    pub async fn serve(self: &Arc<Self>, routes: Routes) -> Result<Handle, Error> {
+        let listener =
+            TcpListener::bind(&self.config.listen).await.map_err(carecord_comm::Error::from)?;
+        let server = Server {
+            tls: self.server_tls.clone(),
+            limits: self.config.limits.clone(),
+            metrics: Some(self.config.metrics.grpc.clone()),
+        };
+        let server = server.serve(listener, routes)?;
+        tracing::info!(address = %server.address(), "peer serves");
+        Ok(Handle { peer: Arc::clone(self), server })
+    }
+
+    /// Joins the channel that a block begins, and follows it.
+    pub fn join(self: &Arc<Self>, genesis: &Block) -> Result<Arc<Channel>, Error> {
+        let channel_id =
+            block::channel_id(genesis).map_err(|error| Error::JoinBlock(error.to_string()))?;
+        let bundle = carecord_channel::Bundle::from_block(genesis)
+            .map_err(|error| Error::JoinBlock(error.to_string()))?;
+        if bundle.application().is_none() {
+            return Err(Error::JoinBlock(
+                "Invalid configuration block, missing Application configuration group".to_owned(),
+            ));
+        }
+        let _one_at_a_time = self.joining.lock();
+        if self.channel(&channel_id).is_some() {
+            return Err(Error::AlreadyJoined(channel_id));
+        }
+        let joining = self.note_joining(&channel_id, genesis)?;
+        self.create(&channel_id, genesis, &joining)
+    }
+
+    /// The channel of this name, if the peer is on it.
+    pub fn channel(&self, channel_id: &str) -> Option<Arc<Channel>> {
+        self.channels.read().get(channel_id).cloned()
+    }
+
+    /// All channels, by name.
+    pub fn channels(&self) -> Vec<Arc<Channel>> {
+        self.channels.read().values().cloned().collect()
+    }
+
+    /// What the peer was told at its start.
+    pub fn config(&self) -> &PeerConfig {
+        &self.config
+    }
+
+    /// Reasons why a channel goes no further; for `/healthz`.
+    pub fn health(&self) -> Result<(), String> {
+        let halted = self.channels().into_iter().find_map(|channel| {
+            let reason = channel.halted()?;
+            Some(format!("channel '{}' halted: {reason}", channel.id()))
+        });
+        halted.map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn chaincode(&self, name: &str) -> Option<Arc<dyn Chaincode>> {
+        self.chaincodes.get(name).cloned()
+    }
+
+    pub(crate) fn remote_peers(&self) -> &RemotePeers {
+        &self.remote_peers
+    }
+
+    pub(crate) fn orderers(&self) -> &Orderers {
+        &self.orderers
+    }
+
+    pub(crate) fn requires_client_certificate(&self) -> bool {
+        self.server_tls.as_ref().is_some_and(ServerTls::requires_client_certificate)
+    }
+
+    /// SHA-256 of the certificate that the peer shows when it dials; empty without TLS.
+    pub(crate) fn certificate_hash(&self) -> Bytes {
+        self.certificate_hash.clone()
+    }
+
+    /// A channel's configuration has changed: clients are now checked against its organisations' TLS roots.
+    pub(crate) fn on_config(&self, channel: &Channel) {
+        let (Some(server), Some(tls)) = (&self.server_tls, &self.config.tls) else { return };
+        let mut roots = tls.client_roots.clone();
+        for channel in self.channels() {
+            let bundle = channel.bundle();
+            roots.extend(bundle.msps().msp_ids().flat_map(|msp_id| tls_roots(&bundle, msp_id)));
+        }
+        roots.sort();
+        roots.dedup();
+        if let Err(error) = server.replace(tls.identity.clone(), &roots) {
+            tracing::error!(channel = channel.id(), %error, "TLS roots were not taken over");
+        }
+    }
+
+    fn open_ledgers(self: &Arc<Self>) -> Result<(), Error> {
+        self.finish_joins()?;
+        for folder in entries(&self.ledgers())? {
+            let channel = name(&folder);
+            if self.channel(&channel).is_some() {
+                continue;
+            }
+            let ledger = Ledger::open(&folder, self.ledger_options())
+                .map_err(|source| Error::Ledger { channel, source })?;
+            self.follow(ledger);
+        }
+        Ok(())
+    }
+
+    /// Keeps the genesis block until the ledger is complete, so that a crash in between is made good at the next start.
+    fn note_joining(&self, channel_id: &str, genesis: &Block) -> Result<PathBuf, Error> {
+        let folder = self.config.data_dir.join(JOINING);
+        let path = folder.join(channel_id);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::File::create(&path))
+            .and_then(|mut file| {
+                file.write_all(&genesis.encode_to_vec())?;
+                file.sync_all()
+            })
+            .map_err(|source| Error::Folder { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    fn create(
+        self: &Arc<Self>,
+        channel_id: &str,
+        genesis: &Block,
+        joining: &Path,
+    ) -> Result<Arc<Channel>, Error> {
+        let ledger =
+            Ledger::create(&self.ledgers().join(channel_id), genesis, self.ledger_options())
+                .map_err(|source| Error::Ledger { channel: channel_id.to_owned(), source })?;
+        std::fs::remove_file(joining)
+            .map_err(|source| Error::Folder { path: joining.to_owned(), source })?;
+        Ok(self.follow(ledger))
+    }
+
+    /// Ends the joins that a crash has cut short. A block that was not written whole was never acted upon.
+    fn finish_joins(self: &Arc<Self>) -> Result<(), Error> {
+        let folder = self.config.data_dir.join(JOINING);
+        for path in entries(&folder)? {
+            let bytes = std::fs::read(&path)
+                .map_err(|source| Error::Folder { path: path.clone(), source })?;
+            match Block::decode(Bytes::from(bytes)) {
+                Ok(genesis) if carecord_channel::Bundle::from_block(&genesis).is_ok() => {
+                    self.create(&name(&path), &genesis, &path)?;
+                }
+                _ => std::fs::remove_file(&path)
+                    .map_err(|source| Error::Folder { path: path.clone(), source })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn follow(self: &Arc<Self>, ledger: Ledger) -> Arc<Channel> {
+        let channel = Arc::new(Channel::new(ledger));
+        let id = channel.id().to_owned();
+        let height = i64::try_from(channel.ledger().height()).unwrap_or(i64::MAX);
+        self.config.metrics.ledger.height.with_label_values(&[&id]).set(height);
+        self.channels.write().insert(id, Arc::clone(&channel));
+        self.on_config(&channel);
+        let puller = puller::pull(Arc::clone(self), Arc::clone(&channel));
+        self.pullers.lock().push(self.runtime.spawn(puller));
+        channel
+    }
+
+    fn ledgers(&self) -> PathBuf {
+        self.config.data_dir.join(LEDGERS)
+    }
+
+    fn ledger_options(&self) -> Options {
+        let mut options = Options { history: self.config.history, ..Options::default() };
+        if self.config.validation_threads > 0 {
+            options.threads = self.config.validation_threads;
+        }
+        options
+    }
+
+    fn stop_pulling(&self) {
+        for puller in self.pullers.lock().drain(..) {
+            puller.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+// === impl Handle ===
+
+impl Handle {
+    /// The peer.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// Where the peer listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.server.address()
+    }
+
+    /// Stops taking blocks and calls; calls under way have `grace` to end.
+    pub async fn stop(self, grace: Duration) {
+        self.peer.stop_pulling();
+        self.server.stop(grace).await;
+    }
+}
+
+/// The entries of a folder, which is made if it is not there, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let read = || -> std::io::Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(folder)?;
+        let mut entries: Vec<_> = std::fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<_>>()?;
+        entries.sort();
+        Ok(entries)
+    };
+    read().map_err(|source| Error::Folder { path: folder.to_owned(), source })
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
