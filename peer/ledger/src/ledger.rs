@@ -246,10 +246,10 @@ impl Ledger {
     }
 }
 
-fn open_storage(
-    dir: &Path,
-    options: &Options,
-) -> Result<(Arc<dyn Storage>, Box<dyn Engine>), Error> {
+/// Log and state of one ledger.
+type Stores = (Arc<dyn Storage>, Box<dyn Engine>);
+
+fn open_storage(dir: &Path, options: &Options) -> Result<Stores, Error> {
     let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
     let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
     Ok((storage, Box::new(engine)))

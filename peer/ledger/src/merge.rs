@@ -145,3 +145,96 @@ fn latest(
     }
     Ok(place.read(state)?.map(|stored| (Some(stored.value), stored.metadata)))
 }
+
+#[cfg(test)]
+mod tests {
+    use carecord_proto::kvrwset::{KvMetadataWrite, KvWrite, KvrwSet};
+    use carecord_proto::rwset::NsRwSet;
+
+    use super::*;
+    use crate::state::{Engine, MemoryEngine, WriteBatch};
+
+    /// One write of the key `k`: `v…` a value, `d` a delete, `m…` metadata, `-` no metadata.
+    fn rwset(writes: &str) -> TxRwSet {
+        let mut kv = KvrwSet::default();
+        for write in writes.split_whitespace() {
+            let (kind, rest) = write.split_at(1);
+            let entry = KvMetadataEntry { name: rest.to_owned(), value: Bytes::from_static(b"x") };
+            let value =
+                |is_delete| KvWrite { key: "k".into(), is_delete, value: rest.to_owned().into() };
+            let metadata = |entries| KvMetadataWrite { key: "k".into(), entries };
+            match kind {
+                "v" => kv.writes.push(value(false)),
+                "d" => kv.writes.push(value(true)),
+                "m" => kv.metadata_writes.push(metadata(vec![entry])),
+                _ => kv.metadata_writes.push(metadata(Vec::new())),
+            }
+        }
+        let ns = NsRwSet { namespace: "ns".into(), kv, collections: Vec::new() };
+        TxRwSet { namespaces: vec![ns] }
+    }
+
+    /// What becomes of `k` in one block of transactions separated by `|`, as `value/metadata@tx`.
+    fn check(committed: &str, block: &str, expected: &str) {
+        let engine = MemoryEngine::default();
+        let version = |block, tx| Version { block, tx };
+        let mut before = Updates::default();
+        let state = |engine: &MemoryEngine, writes: &str, updates: &mut Updates, version| {
+            let snapshot = engine.snapshot();
+            apply(updates, &rwset(writes), version, StateView::new(&*snapshot)).unwrap();
+        };
+        state(&engine, committed, &mut before, version(1, 0));
+        let mut batch = WriteBatch::default();
+        before.write_to(&mut batch);
+        engine.write(batch).unwrap();
+        let mut updates = Updates::default();
+        for (tx, writes) in (0..).zip(block.split('|')) {
+            state(&engine, writes, &mut updates, version(2, tx));
+        }
+        let row = updates.get(Place { namespace: "ns", collection: None, key: b"k" });
+        let found = row.map_or("unchanged".to_owned(), |row| {
+            let value =
+                row.value.as_ref().map_or("deleted".into(), |v| v.escape_ascii().to_string());
+            let metadata = crate::state::decode_entries(&row.metadata);
+            let metadata: Vec<_> = metadata.iter().map(|entry| entry.name.as_str()).collect();
+            format!("{value}/{}@{}", metadata.join(","), row.version.tx)
+        });
+        assert_eq!(found, expected, "{committed} then {block}");
+    }
+
+    #[test]
+    fn values_and_metadata_merge_as_in_fabric() {
+        check("", "va", "a/@0");
+        check("va mp", "vb", "b/p@0");
+        check("va mp", "vb mq", "b/q@0");
+        check("va mp", "vb -", "b/@0");
+        check("va mp", "mq", "a/q@0");
+        check("va mp", "-", "a/@0");
+        check("va mp", "d", "deleted/@0");
+        check("va mp", "d mq", "deleted/@0");
+        check("va mp", "v", "deleted/@0");
+        check("", "mq", "unchanged");
+        check("", "d", "deleted/@0");
+    }
+
+    #[test]
+    fn transactions_of_a_block_see_each_other() {
+        check("va mp", "vb|mq", "b/q@1");
+        check("va mp", "mq|vb", "b/q@1");
+        check("va mp", "d|mq", "deleted/@0");
+        check("va mp", "d|vb", "b/@1");
+        check("", "va|mq|vb", "b/q@2");
+        check("", "mq|va", "a/@1");
+    }
+
+    #[test]
+    fn repeated_writes_of_a_key_sum_their_flags() {
+        check("", "va vb", "unchanged");
+        check("vo mp", "va vb", "o/@0");
+        check("vo mp", "va vb vc", "c/@0");
+        check("vo mp", "d d", "o/@0");
+        check("", "d d", "unchanged");
+        check("vo mp", "mq mr", "o/r@0");
+        check("vo mp", "va d", "deleted/@0");
+    }
+}

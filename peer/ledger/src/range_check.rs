@@ -170,3 +170,79 @@ impl<'a> Committed<'a> {
         self.next = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use carecord_proto::kvrwset::{QueryReads, QueryReadsMerkleSummary};
+    use carecord_proto::rwset::kv_read;
+
+    use super::*;
+    use crate::state::{Engine, MemoryEngine, WriteBatch};
+
+    fn row(value: Option<&'static str>, block: u64) -> Row {
+        let value = value.map(|value| Bytes::from_static(value.as_bytes()));
+        Row { value, metadata: Bytes::new(), version: Version { block, tx: 0 } }
+    }
+
+    fn updates(rows: &[(&str, Option<&'static str>, u64)]) -> Updates {
+        let mut updates = Updates::default();
+        for (key, value, block) in rows {
+            let place = Place { namespace: "ns", collection: None, key: key.as_bytes() };
+            updates.insert(place, row(*value, *block));
+        }
+        updates
+    }
+
+    fn query(start: &str, end: &str, itr_exhausted: bool, reads_info: ReadsInfo) -> RangeQueryInfo {
+        let (start_key, end_key) = (start.to_owned(), end.to_owned());
+        RangeQueryInfo { start_key, end_key, itr_exhausted, reads_info: Some(reads_info) }
+    }
+
+    fn raw(keys: &[&str]) -> ReadsInfo {
+        let kv_reads = keys.iter().map(|key| kv_read(key, Some((1, 0)))).collect();
+        ReadsInfo::RawReads(QueryReads { kv_reads })
+    }
+
+    /// Committed: a, b, c at block 1.
+    fn check(query: &RangeQueryInfo, changes: &[(&str, Option<&'static str>, u64)]) -> bool {
+        let engine = MemoryEngine::default();
+        let mut batch = WriteBatch::default();
+        updates(&[("a", Some("1"), 1), ("b", Some("1"), 1), ("c", Some("1"), 1)])
+            .write_to(&mut batch);
+        engine.write(batch).unwrap();
+        let snapshot = engine.snapshot();
+        holds("ns", query, &updates(changes), StateView::new(&*snapshot)).unwrap()
+    }
+
+    #[test]
+    fn the_end_key_belongs_to_a_range_that_was_not_exhausted() {
+        assert!(check(&query("a", "c", true, raw(&["a", "b"])), &[]));
+        assert!(!check(&query("a", "c", false, raw(&["a", "b"])), &[]));
+        assert!(check(&query("a", "c", false, raw(&["a", "b", "c"])), &[]));
+        assert!(!check(&query("a", "c", false, raw(&["a", "b", "c"])), &[("c", None, 2)]));
+        assert!(check(&query("a", "b", false, raw(&["a", "b"])), &[("c", None, 2)]));
+        assert!(check(&query("", "", true, raw(&["a", "b", "c"])), &[]));
+        assert!(check(&query("x", "b", true, raw(&[])), &[]));
+    }
+
+    #[test]
+    fn inserts_updates_and_deletes_inside_are_seen() {
+        let whole = query("a", "d", true, raw(&["a", "b", "c"]));
+        assert!(check(&whole, &[("d", Some("1"), 2)]));
+        assert!(!check(&whole, &[("aa", Some("1"), 2)]));
+        assert!(!check(&whole, &[("b", Some("2"), 2)]));
+        assert!(!check(&whole, &[("b", None, 2)]));
+        assert!(check(&whole, &[("bb", None, 2)]));
+    }
+
+    #[test]
+    fn what_no_simulation_records_never_holds() {
+        let no_version = QueryReads { kv_reads: vec![kv_read("a", None)] };
+        assert!(!check(&query("a", "b", true, ReadsInfo::RawReads(no_version)), &[]));
+        for max_degree in [0, 1, 2, 50, u32::MAX] {
+            let summary =
+                QueryReadsMerkleSummary { max_degree, max_level: 1, max_level_hashes: vec![] };
+            assert!(!check(&query("a", "b", true, ReadsInfo::ReadsMerkleHashes(summary)), &[]));
+        }
+    }
+}

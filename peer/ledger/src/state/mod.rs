@@ -13,6 +13,8 @@ pub use keys::Column;
 pub(crate) use keys::{Key, split_name};
 pub use memory::MemoryEngine;
 pub use rocks::{RocksEngine, RocksOptions};
+#[cfg(test)]
+pub(crate) use value::decode_entries;
 pub(crate) use value::encode_entries;
 pub use value::{Version, Versioned};
 pub use view::StateView;

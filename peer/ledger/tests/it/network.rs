@@ -40,7 +40,8 @@ fn organisation(msp_id: &str) -> (Organisation, carecord_proto::msp::MspConfig) 
     let organisation = Organisation::create(&domain, None, VALIDITY).unwrap();
     let pem = |ca: &Authority| Bytes::from(ca.certificate_pem().to_owned());
     let (ca, tls) = (pem(organisation.ca()), pem(organisation.tls_ca()));
-    let config = msp_config_from(msp_id, &[ca.clone()], &[tls], Some(default_node_ous(&ca)));
+    let config =
+        msp_config_from(msp_id, std::slice::from_ref(&ca), &[tls], Some(default_node_ous(&ca)));
     (organisation, config)
 }
 

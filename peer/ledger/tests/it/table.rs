@@ -265,7 +265,7 @@ fn hashed_keys_vanish_when_their_blocks_to_live_are_over() {
 fn v17_a_failing_state_database_halts_the_ledger_and_marks_nothing_invalid() {
     let channel = Channel::new();
     let tx = channel.tx("either", &[0], put("either", "k", "v"));
-    let block = channel.network.block(&channel.ledger, vec![tx.clone()]);
+    let block = channel.network.block(&channel.ledger, vec![tx]);
     channel.engine.fail_after(0);
     assert!(matches!(commit(&channel.ledger, &block), Err(Error::State(_))));
     let again = commit(&channel.ledger, &block).unwrap_err();
