@@ -110,7 +110,8 @@ impl std::fmt::Debug for LogSpec {
 
 /// Fabric's specification as tracing's filter.
 fn filter(spec: &str) -> Result<EnvFilter, Error> {
-    let bad = |segment: &str| Error::BadSegment { spec: spec.to_owned(), segment: segment.to_owned() };
+    let bad =
+        |segment: &str| Error::BadSegment { spec: spec.to_owned(), segment: segment.to_owned() };
     let mut directives = vec![DEFAULT_SPEC.to_owned()];
     for segment in spec.split(':').filter(|segment| !segment.is_empty()) {
         let (loggers, level) = segment.split_once('=').unwrap_or(("", segment));
@@ -125,7 +126,8 @@ fn filter(spec: &str) -> Result<EnvFilter, Error> {
             if !logger.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
                 return Err(bad(segment));
             }
-            directives.extend(targets(logger).into_iter().map(|target| format!("{target}={level}")));
+            directives
+                .extend(targets(logger).into_iter().map(|target| format!("{target}={level}")));
         }
     }
     EnvFilter::try_new(directives.join(",")).map_err(|_| bad(spec))
@@ -201,7 +203,9 @@ mod tests {
 
     #[test]
     fn fabrics_specifications_are_understood() {
-        for spec in ["info", "debug", "info:endorser=debug", "warning:gateway,ledger=debug:msp=error"] {
+        for spec in
+            ["info", "debug", "info:endorser=debug", "warning:gateway,ledger=debug:msp=error"]
+        {
             assert!(filter(spec).is_ok(), "{spec}");
         }
         let directives = filter("warn:endorser=debug").expect("valid").to_string();

@@ -106,11 +106,7 @@ impl std::fmt::Debug for Operations {
 }
 
 /// Serves `routes` over HTTP/1.1, with TLS if given, until the future is dropped.
-pub async fn serve(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    routes: Router,
-) {
+pub async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, routes: Router) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -236,7 +232,9 @@ mod tests {
 
     fn request(method: &str, path: &str, body: &str) -> String {
         let length = body.len();
-        format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
     }
 
     #[tokio::test]

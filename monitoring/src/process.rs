@@ -52,7 +52,9 @@ impl ProcessCollector {
     }
 
     fn refresh(&self) {
-        if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(after_name) {
+        if let Some(stat) =
+            fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(after_name)
+        {
             let field = |index: usize| stat.get(index).copied().unwrap_or(0.0);
             // Numbered from the field after the command name (proc(5) counts it as field 3).
             self.cpu_seconds.set((field(11) + field(12)) / TICKS_PER_SECOND);
