@@ -7,6 +7,7 @@ use std::path::Path;
 
 use carecord_health::ids::{Id, Kid};
 use carecord_proto::carecord::vault::Wrap;
+use parking_lot::Mutex;
 use prost::Message;
 use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 
@@ -19,6 +20,8 @@ const MEMTABLE_BYTES: usize = 1 << 20;
 /// The store of wraps.
 pub struct Wraps {
     db: DB,
+    /// Held from looking a use up to noting it, so that of two requests at once one is refused.
+    uses: Mutex<()>,
 }
 
 // === impl Wraps ===
@@ -33,7 +36,7 @@ impl Wraps {
         options.set_max_open_files(64);
         options.set_keep_log_file_num(2);
         options.set_max_background_jobs(1);
-        let wraps = Self { db: DB::open(&options, path)? };
+        let wraps = Self { db: DB::open(&options, path)?, uses: Mutex::default() };
         wraps.forget_uses(now)?;
         Ok(wraps)
     }
@@ -62,6 +65,7 @@ impl Wraps {
     /// Notes that an access transaction was used; false if it was used before.
     pub fn use_once(&self, channel: &str, tx_id: &str, now: i64) -> Result<bool, Error> {
         let key = format!("u/{channel}/{tx_id}");
+        let _uses = self.uses.lock();
         if self.db.get(&key)?.is_some() {
             return Ok(false);
         }
@@ -174,6 +178,18 @@ mod tests {
         drop(wraps);
         let wraps = Wraps::open(dir.path(), 100 + USED_KEPT_SECONDS).unwrap();
         assert!(!wraps.use_once("care", "tx", 102).unwrap());
+    }
+
+    #[test]
+    fn of_many_uses_at_once_one_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        let served = std::thread::scope(|scope| {
+            let tries: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| wraps.use_once("care", "tx", 1).unwrap())).collect();
+            tries.into_iter().map(|t| t.join().unwrap()).filter(|served| *served).count()
+        });
+        assert_eq!(served, 1);
     }
 
     fn on_disk(path: &Path, text: &str) -> bool {
