@@ -86,7 +86,7 @@ impl Ledger {
     ) -> Result<Committed, Error> {
         let number = block::number(&block);
         let header = block.header.clone().unwrap_or_default();
-        let prefetched = match prefetched.fits(number, &header.data_hash, &tip.bundle) {
+        let prefetched = match prefetched.fits(&block, &tip.bundle) {
             true => prefetched,
             false => self.prefetch(&block),
         };

@@ -55,26 +55,45 @@ pub(crate) struct Tip {
 
 impl Ledger {
     /// Starts a ledger in the empty or missing folder `dir` with a channel's genesis block.
+    ///
+    /// A start that a crash cut short may be repeated.
     pub fn create(dir: &Path, genesis: &Block, options: Options) -> Result<Self, Error> {
-        if dir.join(BLOCKS).exists() || dir.join(STATE).exists() {
-            return Err(folder(dir, "holds a ledger already"));
-        }
         recovery::check_genesis(genesis)?;
         std::fs::create_dir_all(dir).map_err(|error| folder(dir, error))?;
-        let (storage, engine) = open_storage(dir, &options)?;
-        Self::start(storage, engine, genesis, options)
+        let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
+        if Blocks::open(storage.clone())?.height() > 0 {
+            return Err(folder(dir, "holds a ledger already"));
+        }
+        let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
+        Self::start(storage, Box::new(engine), genesis, options)
     }
 
     /// Opens the ledger in `dir`; what a crash or a lost state folder left behind is replayed from the block log.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        match Self::open_stored(dir, options.clone()) {
+            Err(Error::State(error)) if error.is_damage() => {
+                tracing::warn!(dir = %dir.display(), %error, "rebuilding state from the block log");
+                std::fs::remove_dir_all(dir.join(STATE)).map_err(|error| folder(dir, error))?;
+                Self::open_stored(dir, options)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_stored(dir: &Path, options: Options) -> Result<Self, Error> {
         if !dir.join(BLOCKS).exists() {
             return Err(folder(dir, "holds no ledger"));
         }
-        let (storage, engine) = open_storage(dir, &options)?;
-        Self::resume(storage, engine, options)
+        let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
+        let blocks = Blocks::open(storage)?;
+        if blocks.height() == 0 {
+            return Err(folder(dir, "holds no ledger"));
+        }
+        let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
+        Self::recovered(blocks, Box::new(engine), options)
     }
 
-    /// [`Ledger::create`] over storage of the caller's choice; a start cut short by a crash may be repeated.
+    /// [`Ledger::create`] over storage of the caller's choice.
     pub fn start(
         storage: Arc<dyn Storage>,
         engine: Box<dyn Engine>,
@@ -244,15 +263,6 @@ impl Ledger {
     pub fn note_endorsement(&self, response_payload: &[u8], endorser: &[u8], signature: &[u8]) {
         self.own.note(response_payload, endorser, signature);
     }
-}
-
-/// Log and state of one ledger.
-type Stores = (Arc<dyn Storage>, Box<dyn Engine>);
-
-fn open_storage(dir: &Path, options: &Options) -> Result<Stores, Error> {
-    let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
-    let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
-    Ok((storage, Box::new(engine)))
 }
 
 fn folder(dir: &Path, reason: impl ToString) -> Error {

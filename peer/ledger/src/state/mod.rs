@@ -44,6 +44,17 @@ pub enum EngineError {
     Injected(&'static str),
 }
 
+impl EngineError {
+    /// Whether what is stored is damaged, so that rebuilding it from the blocks helps.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            EngineError::Rocks(error) => error.kind() == rocksdb::ErrorKind::Corruption,
+            EngineError::Damaged(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Key and value of one stored row.
 pub type Entry = (Vec<u8>, Bytes);
 

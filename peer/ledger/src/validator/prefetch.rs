@@ -17,7 +17,8 @@ const SHARE: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Prefetched {
     pub(crate) number: u64,
-    pub(crate) data_hash: [u8; 32],
+    /// What was examined; shares its memory with the block.
+    pub(crate) envelopes: Vec<Bytes>,
     pub(crate) bundle: Arc<Bundle>,
     pub(crate) transactions: Vec<Examined>,
 }
@@ -29,8 +30,8 @@ impl Prefetched {
     }
 
     /// Whether this is about `block`, examined under `bundle`.
-    pub(crate) fn fits(&self, number: u64, data_hash: &[u8], bundle: &Arc<Bundle>) -> bool {
-        self.number == number && self.data_hash == data_hash && Arc::ptr_eq(&self.bundle, bundle)
+    pub(crate) fn fits(&self, block: &Block, bundle: &Arc<Bundle>) -> bool {
+        Arc::ptr_eq(&self.bundle, bundle) && self.envelopes == block::envelopes(block)
     }
 }
 
@@ -69,9 +70,8 @@ pub fn prefetch(block: &Block, with: &Prefetcher) -> Prefetched {
             }
         });
     }
-    let data_hash = block.data.as_ref().map(block::data_hash).unwrap_or_default();
-    let bundle = Arc::clone(&with.bundle);
-    Prefetched { number: block::number(block), data_hash, bundle, transactions }
+    let (number, bundle) = (block::number(block), Arc::clone(&with.bundle));
+    Prefetched { number, envelopes: envelopes.to_vec(), bundle, transactions }
 }
 
 fn examine(envelopes: &[Bytes], with: &Prefetcher) -> Vec<Examined> {

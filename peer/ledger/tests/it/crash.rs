@@ -264,3 +264,84 @@ fn a_ledger_on_disk_is_rebuilt_from_its_blocks_alone() {
     let expected = block::commit_hash(GOLDEN[1].peer_blocks().unwrap().last().unwrap());
     assert_eq!(ledger.commit_hash().map(|hash| hash.to_vec()), expected.map(|hash| hash.to_vec()));
 }
+
+#[test]
+fn a_start_that_was_cut_short_can_be_repeated() {
+    let Some(blocks) = GOLDEN[1].orderer_blocks() else { return testdata::skipped("cut start") };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    assert!(Ledger::open(&path, options()).is_err());
+    std::fs::create_dir_all(path.join("blocks")).unwrap();
+    assert!(Ledger::open(&path, options()).is_err());
+    drop(Ledger::create(&path, &blocks[0], options()).unwrap());
+    assert_eq!(Ledger::open(&path, options()).unwrap().height(), 1);
+}
+
+/// Every row of a ledger's engine, or the error that says it cannot be read.
+fn rows(ledger: &Ledger) -> Result<Vec<carecord_ledger::state::Entry>, String> {
+    let all = |column| ledger.engine().scan(column, b"", &[u8::MAX; 9], usize::MAX);
+    let columns = Column::ALL.into_iter().map(all);
+    let columns: Result<Vec<_>, _> = columns.collect();
+    columns.map(|columns| columns.concat()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn damaged_state_is_noticed_and_rebuilt_or_refused() {
+    let Some(blocks) = GOLDEN[1].orderer_blocks() else {
+        return testdata::skipped("damaged state");
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole");
+    let ledger = Ledger::create(&whole, &blocks[0], options()).unwrap();
+    for block in &blocks[1..BLOCKS] {
+        commit(&ledger, block).unwrap();
+    }
+    ledger.engine().flush().unwrap();
+    let (hash, expected) = (ledger.commit_hash(), rows(&ledger).unwrap());
+    drop(ledger);
+    let mut seed = 7;
+    let (mut rebuilt_or_equal, mut refused) = (0, 0);
+    for run in 0..60 {
+        let path = dir.path().join(format!("run{run}"));
+        copy_dir(&whole, &path);
+        let files: Vec<_> =
+            std::fs::read_dir(path.join("state")).unwrap().map(|f| f.unwrap().path()).collect();
+        let files: Vec<_> =
+            files.into_iter().filter(|f| std::fs::metadata(f).unwrap().len() > 0).collect();
+        let file = &files[usize::try_from(random(&mut seed)).unwrap() % files.len()];
+        let mut bytes = std::fs::read(file).unwrap();
+        let at = usize::try_from(random(&mut seed)).unwrap() % bytes.len();
+        bytes[at] ^= 1 << (random(&mut seed) % 8);
+        std::fs::write(file, bytes).unwrap();
+        match Ledger::open(&path, options()).map_err(|error| error.to_string()) {
+            Err(_) => refused += 1,
+            Ok(ledger) => match rows(&ledger) {
+                Err(_) => refused += 1,
+                Ok(found) => {
+                    assert!(
+                        found == expected && ledger.commit_hash() == hash,
+                        "{}",
+                        file.display()
+                    );
+                    rebuilt_or_equal += 1;
+                }
+            },
+        }
+        std::fs::remove_dir_all(path).unwrap();
+    }
+    println!(
+        "damaged state: {rebuilt_or_equal} of 60 runs equal or rebuilt, {refused} refused, none silently wrong"
+    );
+}
+
+fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_dir(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
