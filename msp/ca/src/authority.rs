@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::low_s::LowSKey;
 use crate::organisation::Subject;
 use crate::pseudonym::random;
+use crate::key::private_pem;
 use crate::{Error, KeyKind, Validity, attributes};
 
 /// Random bytes of a serial number: RFC 5280 allows 20 and wants it positive.
@@ -95,7 +96,7 @@ impl Authority {
             KeyUsagePurpose::CrlSign,
         ];
         let key = KeyKind::P256.generate(common_name)?;
-        let key_pem = Zeroizing::new(key.serialize_pem());
+        let key_pem = private_pem(&key);
         let key = LowSKey(key);
         let certificate = params.self_signed(&key).map_err(failed)?;
         Ok(Self {
@@ -156,7 +157,7 @@ impl Authority {
         let certificate = self.certify(request, &key)?;
         Ok(Issued {
             certificate_pem: certificate.pem(),
-            key_pem: Zeroizing::new(key.serialize_pem()),
+            key_pem: private_pem(&key),
         })
     }
 

@@ -2,4 +2,5 @@
 
 mod certificates;
 mod folders;
+mod openssl;
 mod support;
