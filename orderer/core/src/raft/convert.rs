@@ -64,6 +64,22 @@ pub(super) fn entry_type_known(number: i32) -> bool {
     number == EntryType::EntryNormal as i32 || number == EntryType::EntryConfChangeV2 as i32
 }
 
+/// An entry of the wire as the log keeps it.
+pub(crate) fn body_in(entry: &RaftEntry) -> EntryBody {
+    if entry.r#type == EntryType::EntryConfChangeV2 as i32 {
+        EntryBody::ConfChange(entry.data.clone())
+    } else if entry.data.is_empty() {
+        EntryBody::Empty
+    } else {
+        EntryBody::Block(entry.data.clone())
+    }
+}
+
+/// True for a message that appends entries.
+pub(crate) fn is_append(message: &RaftMessage) -> bool {
+    message.r#type == MessageType::MsgAppend as i32
+}
+
 pub(super) fn entry_in(entry: RaftEntry) -> Option<Entry> {
     let mut out = Entry::default();
     out.entry_type = match entry.r#type {

@@ -10,6 +10,7 @@ mod node;
 mod spans;
 mod view;
 
+pub(crate) use convert::{body_in, is_append};
 pub use inbox::Dropped;
 pub(crate) use inbox::check;
 pub(crate) use members::{ConfChange, Members};

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use carecord_proto::carecord::orderer::RaftMessage;
 use raft::eraftpb::{self, Entry, Message, MessageType};
-use raft::{ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
+use raft::{GetEntriesContext, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,7 +21,7 @@ use crate::config::{Config, RaftOptions};
 use crate::event::NodeId;
 use crate::limits;
 use crate::reader::LogReader;
-use crate::record::{HardState, LogEntry, Record, SnapshotPoint};
+use crate::record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};
 use crate::restored::Restored;
 
 /// Raft stopped, by its own assertion or by an error; the channel cannot go on.
@@ -139,6 +139,24 @@ impl Node {
     /// The term of the entry at this index, if it is in the log.
     pub(crate) fn entry_term(&self, index: u64) -> Option<u64> {
         self.raw.raft.raft_log.term(index).ok().filter(|term| *term > 0)
+    }
+
+    /// True if the log has this point, from where a leader appends.
+    pub(crate) fn has_point(&self, index: u64, term: u64) -> bool {
+        index == 0 || self.entry_term(index) == Some(term)
+    }
+
+    /// The newest block among the entries not yet applied, up to `index`.
+    pub(crate) fn newest_block(&self, index: u64) -> Option<Bytes> {
+        let log = &self.raw.raft.raft_log;
+        let end = index.min(log.last_index());
+        let entry = |at: u64| log.slice(at, at + 1, None, GetEntriesContext::empty(false)).ok();
+        (log.applied + 1..=end).rev().filter_map(entry).flatten().find_map(|entry| {
+            match convert::log_entry(&entry).body {
+                EntryBody::Block(bytes) => Some(bytes),
+                _ => None,
+            }
+        })
     }
 
     pub(crate) fn members(&self) -> &Members {

@@ -93,8 +93,8 @@ impl Log {
             Record::Snapshot(_) => self.entries.clear(),
             Record::HardState(_) | Record::Fetched { .. } => {}
         }
-        if let Some(bytes) = block_of(&record) {
-            self.blocks.insert(number_of(bytes), at);
+        if let Some(number) = block_of(&record).and_then(number_of) {
+            self.blocks.insert(number, at);
         }
         self.records.push(record);
     }
@@ -126,7 +126,7 @@ fn block_of(record: &Record) -> Option<&Bytes> {
     }
 }
 
-/// The number in a block's header.
-pub(crate) fn number_of(bytes: &Bytes) -> u64 {
-    Block::decode(bytes.clone()).unwrap().header.unwrap().number
+/// The number in a block's header; a liar's entry may be no block.
+fn number_of(bytes: &Bytes) -> Option<u64> {
+    Some(Block::decode(bytes.clone()).ok()?.header?.number)
 }
