@@ -69,5 +69,6 @@ pub mod rwset;
 pub mod testdata;
 pub mod transaction;
 pub mod wellformed;
+mod wire_types;
 
 pub use error::{Malformed, decode};
