@@ -19,9 +19,12 @@ mod start;
 mod status;
 mod stop;
 
+pub(crate) use credentials::{enrol, failure as ca_failure};
 pub use deploy::deploy;
+pub(crate) use files::user_entry;
 pub use health::get as http_get;
 pub use init::init;
+pub(crate) use init::now_unix_s;
 pub use start::start;
 pub use status::{NodeStatus, Status, status};
 pub use stop::stop;

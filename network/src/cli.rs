@@ -3,13 +3,17 @@
 //! Results go to standard output, progress and errors to standard error. Exit codes are those of
 //! [`crate::error::Exit`]; every failure carries a code that `carecord explain` knows.
 
+mod audit;
 mod bench;
 mod block;
+mod consent;
+mod demo;
 mod explain;
 mod identity;
 mod ledger;
 mod network;
 mod node;
+mod record;
 mod target;
 mod tx;
 
@@ -37,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Bring up a network and run the main job on it: records, consent, refusal, audit.
+    Demo(demo::Demo),
     /// Make, start, stop and look at a network.
     #[command(subcommand)]
     Network(network::Network),
@@ -46,6 +52,15 @@ enum Command {
     /// People of the network: certificates and registration.
     #[command(subcommand)]
     Identity(identity::Identity),
+    /// Encrypted records: add, open, list.
+    #[command(subcommand)]
+    Record(record::Record),
+    /// Who may see what: grant, revoke, list.
+    #[command(subcommand)]
+    Consent(consent::Consent),
+    /// Who looked at what.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Transactions: submit, evaluate, show.
     #[command(subcommand)]
     Tx(tx::Tx),
@@ -87,8 +102,12 @@ fn run(command: Command, output: Output) -> Outcome<()> {
     match command {
         Command::Node(command) => command.run(),
         Command::Explain(command) => command.run(output),
+        Command::Demo(command) => in_runtime(command.run(output)),
         Command::Network(command) => in_runtime(command.run(output)),
         Command::Identity(command) => in_runtime(command.run(output)),
+        Command::Record(command) => in_runtime(command.run(output)),
+        Command::Consent(command) => in_runtime(command.run(output)),
+        Command::Audit(command) => in_runtime(command.run(output)),
         Command::Tx(command) => in_runtime(command.run(output)),
         Command::Block(command) => in_runtime(command.run(output)),
         Command::Ledger(command) => in_runtime(command.run(output)),

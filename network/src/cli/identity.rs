@@ -1,13 +1,17 @@
 //! `carecord identity`.
 
-use clap::Subcommand;
+use carecord_ca::{KeyKind, Person};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::target::Folder;
-use crate::error::Outcome;
+use crate::cli::target::{Chain, Folder};
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
 use crate::output::{Output, table};
+use crate::people;
 use crate::session::Session;
-use crate::state::UserEntry;
+use crate::state::{NetworkDir, UserEntry};
+use crate::wallet::Wallet;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Identity {
@@ -23,6 +27,25 @@ pub(super) enum Identity {
         /// Name, or `Admin@Organisation`.
         user: String,
     },
+    /// Register a person on the health chaincode; somebody new gets a certificate first.
+    Register(Register),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Register {
+    #[command(flatten)]
+    chain: Chain,
+    /// Name of the person.
+    user: String,
+    /// Organisation of a new person.
+    #[arg(long)]
+    organisation: Option<String>,
+    /// Role of a new person.
+    #[arg(long)]
+    role: Option<String>,
+    /// Key of a new person: p256, p384 or ed25519.
+    #[arg(long, default_value = "p256")]
+    key: String,
 }
 
 // === impl Identity ===
@@ -32,8 +55,55 @@ impl Identity {
         match self {
             Self::List { folder } => list(&Session::open(&folder.dir)?, output),
             Self::Show { folder, user } => show(&Session::open(&folder.dir)?, &user, output)?,
+            Self::Register(command) => command.run(output).await?,
         }
         Ok(())
+    }
+}
+
+// === impl Register ===
+
+impl Register {
+    async fn run(self, output: Output) -> Outcome<()> {
+        let dir = NetworkDir::new(&self.chain.folder.dir)?;
+        if dir.read()?.user(&self.user).is_err() {
+            let (organisation, person) = self.new_person()?;
+            people::enrol_all(&dir, organisation, &[person])?;
+        }
+        let session = self.chain.open()?;
+        let channel = self.chain.channel(&session)?;
+        let user = session.file().user(&self.user)?;
+        people::register_organisation(&session, channel, &user.organisation).await?;
+        people::register(&session, channel, user).await?;
+        let id = Wallet::open(user)?.id().to_string();
+        let value = json!({
+            "schema": "carecord.registration/v1", "user": user.name, "subject": id, "role": user.role,
+            "organisation": user.organisation,
+        });
+        output.result(&value, || format!("{} is registered as {id}", user.name));
+        Ok(())
+    }
+
+    fn new_person(&self) -> Outcome<(&str, Person)> {
+        let needs = |what: &str| {
+            Failure::new(
+                Code::Argument,
+                format!("there is no user {:?} yet, and {what} is missing", self.user),
+            )
+        };
+        let organisation = self.organisation.as_deref().ok_or_else(|| needs("--organisation"))?;
+        let role = self.role.clone().ok_or_else(|| needs("--role"))?;
+        if !people::is_role(&role) {
+            return Err(Failure::new(Code::Argument, format!("{role:?} is not a role")).hint(
+                "it is one of patient, practitioner, hospital-admin, insurer, researcher, auditor",
+            ));
+        }
+        let kinds = [KeyKind::P256, KeyKind::P384, KeyKind::Ed25519];
+        let key = kinds.into_iter().find(|kind| kind.name() == self.key).ok_or_else(|| {
+            Failure::new(Code::Argument, format!("{:?} is not a key", self.key))
+                .hint("it is one of p256, p384, ed25519")
+        })?;
+        Ok((organisation, Person { name: self.user.clone(), role: Some(role), admin: false, key }))
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use carecord_health::vocabulary::Purpose;
+use carecord_sdk::health::Person;
 use carecord_sdk::{Contract, Network};
 use clap::Args;
 
-use crate::error::Outcome;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
 use crate::session::Session;
 use crate::state::{NodeEntry, UserEntry};
 
@@ -81,7 +84,31 @@ impl Caller {
         Ok(gateway.network(self.chain.channel(session)?))
     }
 
+    pub(super) fn person(&self, session: &Session) -> Outcome<Person> {
+        session.person(self.user(session)?, self.chain.channel(session)?)
+    }
+
     pub(super) fn contract(&self, session: &Session, chaincode: &str) -> Outcome<Contract> {
         Ok(self.network(session)?.contract(chaincode))
+    }
+}
+
+/// For which purpose.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Purposeful {
+    /// Purpose of use: TREAT, ETREAT, HPAYMT, HOPERAT, HRESCH or PATRQT.
+    #[arg(long, default_value = "TREAT", env = "CARECORD_PURPOSE")]
+    purpose: String,
+}
+
+// === impl Purposeful ===
+
+impl Purposeful {
+    pub(super) fn purpose(&self) -> Outcome<Purpose> {
+        Purpose::parse_word(&self.purpose).ok_or_else(|| {
+            let words: Vec<&str> = Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect();
+            Failure::new(Code::Argument, format!("{:?} is not a purpose", self.purpose))
+                .hint(format!("it is one of {}", words.join(", ")))
+        })
     }
 }

@@ -31,6 +31,11 @@ pub fn from_sdk(error: &Error) -> Failure {
         Error::Commit { tx_id, code, block } => of_commit(*code, *block).tx(tx_id),
         Error::Seal(error) => Failure::new(Code::Seal, error),
         Error::Wrap(error) => Failure::new(Code::Seal, error),
+        Error::Denied { tx_id } => {
+            Failure::foreign("CR-VLT-031", Exit::Denied, "no access to this record")
+                .hint("ask the patient for consent (`carecord consent grant --to YOU`); this attempt is on the ledger")
+                .tx(tx_id)
+        }
         Error::Untrusted(reason) => Failure::new(Code::Vault, reason),
         other => Failure::new(Code::Endorse, other),
     }

@@ -1,0 +1,338 @@
+//! The steps of the main job, top to bottom.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use carecord_health::consent::Grant;
+use carecord_health::ids::Id;
+use carecord_health::vocabulary::{Decision, Purpose};
+use carecord_sdk::Error;
+use carecord_sdk::health::Person;
+use futures::StreamExt;
+use futures::stream;
+
+use super::agreement::agree;
+use super::bundle::Patient;
+use super::cast::{Cast, Reader, enrol_patients};
+use super::report::{Report, StepResult};
+use crate::bringup::now_unix_s;
+use crate::error::Outcome;
+use crate::output::Output;
+use crate::people;
+use crate::session::Session;
+use crate::state::UserEntry;
+
+/// Calls under way at any time.
+const IN_FLIGHT: usize = 48;
+const TRIES_MAX: usize = 20;
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+const CONSENT_S: i64 = 3_600;
+
+/// A patient with what is stored for them.
+struct Chart {
+    person: Person,
+    contents: Vec<Vec<u8>>,
+    /// Id of each content's record.
+    records: Vec<Id>,
+    grant: Option<Grant>,
+}
+
+/// One record to be opened: whose chart it is in, and where.
+#[derive(Clone, Copy)]
+struct Place {
+    chart: usize,
+    record: usize,
+}
+
+/// The job under way.
+struct Job<'a> {
+    session: &'a Session,
+    channel: &'a str,
+    output: Output,
+    steps: Vec<StepResult>,
+}
+
+/// Runs the main job on `channel` with these patients.
+pub async fn run(
+    session: Session,
+    channel: &str,
+    patients: Vec<Patient>,
+    output: Output,
+) -> Outcome<Report> {
+    let cast = Cast::choose(session.file(), channel)?;
+    let users = enrol_patients(&session, &cast.homes, patients.len())?;
+    // Enrolment has changed the network file.
+    let session = Session::open(session.dir().root())?;
+    let mut job = Job { session: &session, channel, output, steps: Vec::new() };
+    let count = patients.len();
+    let mut charts = job.charts(&users, patients)?;
+    let records: usize = charts.iter().map(|chart| chart.contents.len()).sum();
+
+    job.register(&cast, &users).await?;
+    job.store(&mut charts).await;
+    job.grant(&mut charts, &cast.doctor).await?;
+    job.open(&charts, &cast.doctor).await?;
+    for stranger in &cast.strangers {
+        job.refuse("refused to a stranger", &charts, stranger).await?;
+    }
+    job.revoke(&charts, &cast.doctor).await?;
+    job.refuse("refused after revocation", &charts, &cast.doctor).await?;
+    job.audit(&charts, cast.strangers.len() + 1).await;
+    let (nodes, agrees) = job.agreement().await?;
+
+    let ok = agrees && job.steps.iter().all(StepResult::is_ok);
+    let steps = job.steps;
+    Ok(Report { schema: "carecord.demo/v1", patients: count, records, steps, nodes, ok })
+}
+
+// === impl Job ===
+
+impl Job<'_> {
+    fn charts(&self, users: &[UserEntry], patients: Vec<Patient>) -> Outcome<Vec<Chart>> {
+        users
+            .iter()
+            .zip(patients)
+            .map(|(user, patient)| {
+                let person = self.session.person(user, self.channel)?;
+                Ok(Chart { person, contents: patient.records, records: Vec::new(), grant: None })
+            })
+            .collect()
+    }
+
+    /// Organisations first, then their people, each with an encryption key.
+    async fn register(&mut self, cast: &Cast, users: &[UserEntry]) -> Outcome<()> {
+        let (session, channel) = (self.session, self.channel);
+        let step = self.output.step("people");
+        let begun = Instant::now();
+        for organisation in cast.organisations() {
+            people::register_organisation(session, channel, organisation).await?;
+        }
+        let readers = std::iter::once(&cast.doctor).chain(&cast.strangers);
+        let everybody: Vec<&UserEntry> = readers.map(|reader| &reader.user).chain(users).collect();
+        let expected = everybody.len();
+        let results: Vec<Outcome<()>> = stream::iter(everybody)
+            .map(|user| people::register(session, channel, user))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let results =
+            results.into_iter().map(|result| result.map_err(|failure| failure.to_string()));
+        self.note("people registered", expected, begun, results);
+        step.done(&format!("{expected} people of {} organisations", cast.organisations().len()));
+        Ok(())
+    }
+
+    async fn store(&mut self, charts: &mut [Chart]) {
+        let step = self.output.step("records");
+        let begun = Instant::now();
+        let places = places(charts);
+        let results: Vec<(Place, Result<Id, String>)> = {
+            let charts = &*charts;
+            stream::iter(places.iter().copied())
+                .map(|place| async move {
+                    let chart = &charts[place.chart];
+                    let content = &chart.contents[place.record];
+                    let owner = chart.person.id();
+                    let stored = retry(|| chart.person.add_record(owner, content)).await;
+                    (place, stored.map(|record| record.id).map_err(|error| error.to_string()))
+                })
+                .buffer_unordered(IN_FLIGHT)
+                .collect()
+                .await
+        };
+        let mut by_place = results;
+        by_place.sort_by_key(|(place, _)| (place.chart, place.record));
+        let mut outcomes = Vec::with_capacity(by_place.len());
+        for (place, result) in by_place {
+            outcomes.push(result.map(|id| charts[place.chart].records.push(id)));
+        }
+        let expected = places.len();
+        self.note("records stored encrypted", expected, begun, outcomes);
+        step.done(&format!("{expected} records of {} patients", charts.len()));
+    }
+
+    async fn grant(&mut self, charts: &mut [Chart], doctor: &Reader) -> Outcome<()> {
+        let step = self.output.step("consent");
+        let begun = Instant::now();
+        let reader = self.session.person(&doctor.user, self.channel)?;
+        let until = now_unix_s() + CONSENT_S;
+        let purpose = doctor.purpose;
+        let granted: Vec<Result<Grant, String>> = {
+            let reader = reader.id();
+            stream::iter(charts.iter())
+                .map(|chart| async move {
+                    retry(|| chart.person.grant(reader, purpose, until, None))
+                        .await
+                        .map_err(|error| error.to_string())
+                })
+                .buffered(IN_FLIGHT)
+                .collect()
+                .await
+        };
+        let mut outcomes = Vec::with_capacity(granted.len());
+        for (chart, grant) in charts.iter_mut().zip(granted) {
+            outcomes.push(grant.map(|grant| chart.grant = Some(grant)));
+        }
+        self.note("consents granted", charts.len(), begun, outcomes);
+        step.done(&format!("{} patients let {} read", charts.len(), doctor.user.name));
+        Ok(())
+    }
+
+    async fn open(&mut self, charts: &[Chart], doctor: &Reader) -> Outcome<()> {
+        let step = self.output.step("open");
+        let begun = Instant::now();
+        let reader = self.session.person(&doctor.user, self.channel)?;
+        let check = |place: Place| {
+            let (reader, chart) = (&reader, &charts[place.chart]);
+            async move {
+                let Some(id) = chart.records.get(place.record) else {
+                    return Err("the record was not stored".to_owned());
+                };
+                match retry(|| reader.open_record(id, doctor.purpose)).await {
+                    Ok(opened) if opened.content == chart.contents[place.record] => Ok(()),
+                    Ok(_) => Err(format!("record {id} came back with other bytes")),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        };
+        let outcomes = for_each_record(charts, check).await;
+        let expected = outcomes.len();
+        self.note("opened byte for byte", expected, begun, outcomes);
+        step.done(&format!("{} opened {expected} records", doctor.user.name));
+        Ok(())
+    }
+
+    async fn refuse(
+        &mut self,
+        name: &'static str,
+        charts: &[Chart],
+        reader: &Reader,
+    ) -> Outcome<()> {
+        let step = self.output.step("refusals");
+        let begun = Instant::now();
+        let person = self.session.person(&reader.user, self.channel)?;
+        let check = |place: Place| {
+            let (person, chart) = (&person, &charts[place.chart]);
+            async move {
+                let Some(id) = chart.records.get(place.record) else {
+                    return Err("the record was not stored".to_owned());
+                };
+                refused(person, id, reader.purpose).await
+            }
+        };
+        let outcomes = for_each_record(charts, check).await;
+        let expected = outcomes.len();
+        self.note(name, expected, begun, outcomes);
+        step.done(&format!("{} was refused {expected} records", reader.user.name));
+        Ok(())
+    }
+
+    async fn revoke(&mut self, charts: &[Chart], doctor: &Reader) -> Outcome<()> {
+        let step = self.output.step("revocation");
+        let begun = Instant::now();
+        let reader = self.session.person(&doctor.user, self.channel)?;
+        let reader = reader.id();
+        let outcomes: Vec<Result<(), String>> = stream::iter(charts)
+            .map(|chart| async move {
+                let grant = chart.grant.as_ref().ok_or("there is no consent to revoke")?;
+                retry(|| chart.person.revoke(&grant.id, reader))
+                    .await
+                    .map_err(|error| error.to_string())
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        self.note("consents revoked", charts.len(), begun, outcomes);
+        step.done(&format!("{} consents", charts.len()));
+        Ok(())
+    }
+
+    /// Each patient sees one permitted access per record, and `denials` denied ones.
+    async fn audit(&mut self, charts: &[Chart], denials: usize) {
+        let step = self.output.step("audit");
+        let begun = Instant::now();
+        let outcomes: Vec<Result<(), String>> = stream::iter(charts)
+            .map(|chart| async move {
+                let entries = chart.person.my_audit().await.map_err(|error| error.to_string())?;
+                let accesses = |decision: Decision| {
+                    entries
+                        .iter()
+                        .filter(|entry| entry.purpose.is_some() && entry.decision == decision)
+                        .filter(|entry| chart.records.contains(&entry.object))
+                        .count()
+                };
+                let found = (accesses(Decision::Permit), accesses(Decision::Deny));
+                let expected = (chart.records.len(), chart.records.len() * denials);
+                if found == expected {
+                    return Ok(());
+                }
+                Err(format!("(permitted, denied) accesses are {found:?}, not {expected:?}"))
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        self.note("trails complete", charts.len(), begun, outcomes);
+        step.done("every access, permitted or denied, is in its patient's trail");
+    }
+
+    async fn agreement(&mut self) -> Outcome<(Vec<super::report::NodeTip>, bool)> {
+        let step = self.output.step("chains");
+        let (nodes, agree) = agree(self.session, self.channel).await?;
+        step.done(if agree { "equal on all peers" } else { "DIFFERENT" });
+        Ok((nodes, agree))
+    }
+
+    fn note(
+        &mut self,
+        name: &'static str,
+        expected: usize,
+        begun: Instant,
+        outcomes: impl IntoIterator<Item = Result<(), String>>,
+    ) {
+        let (mut done, mut problem) = (0, None);
+        for outcome in outcomes {
+            match outcome {
+                Ok(()) => done += 1,
+                Err(reason) => problem = problem.or(Some(reason)),
+            }
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        self.steps.push(StepResult { name, done, expected, seconds, problem });
+    }
+}
+
+async fn refused(person: &Person, record: &Id, purpose: Purpose) -> Result<(), String> {
+    match retry(|| person.open_record(record, purpose)).await {
+        Err(Error::Denied { .. }) => Ok(()),
+        Ok(_) => Err(format!("record {record} was opened")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn places(charts: &[Chart]) -> Vec<Place> {
+    let of_chart = |(chart, found): (usize, &Chart)| {
+        (0..found.contents.len()).map(move |record| Place { chart, record }).collect::<Vec<_>>()
+    };
+    charts.iter().enumerate().flat_map(of_chart).collect()
+}
+
+async fn for_each_record<F: Future<Output = Result<(), String>>>(
+    charts: &[Chart],
+    check: impl Fn(Place) -> F,
+) -> Vec<Result<(), String>> {
+    stream::iter(places(charts)).map(check).buffer_unordered(IN_FLIGHT).collect().await
+}
+
+/// Repeats what lost against another transaction.
+async fn retry<T, F: Future<Output = Result<T, Error>>>(call: impl Fn() -> F) -> Result<T, Error> {
+    let mut tries = 1;
+    loop {
+        match call().await {
+            Err(error) if error.is_retryable() && tries < TRIES_MAX => {
+                tokio::time::sleep(RETRY_PAUSE).await;
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}
