@@ -34,11 +34,20 @@ pub enum Verdict {
 /// Namespace and key.
 pub type StateKey = (String, String);
 
+/// One range that a call read: its bounds, and the keys and versions that it saw.
+#[derive(Clone, Debug)]
+pub(super) struct RangeRead {
+    pub(super) namespace: String,
+    pub(super) start: String,
+    pub(super) end: String,
+    pub(super) seen: Vec<(String, u64)>,
+}
+
 /// What one call read and wrote.
 #[derive(Clone, Debug, Default)]
 pub struct Simulation {
     pub(super) reads: BTreeMap<StateKey, Option<u64>>,
-    pub(super) ranges: Vec<(String, String, String, Vec<(String, u64)>)>,
+    pub(super) ranges: Vec<RangeRead>,
     pub(super) writes: BTreeMap<StateKey, Option<Bytes>>,
     pub(super) policies: BTreeMap<StateKey, Bytes>,
     /// The transaction's id.
@@ -162,13 +171,10 @@ impl MemoryLedger {
         if simulation.reads.iter().any(|(key, read)| version(key) != *read) {
             return Verdict::ReadConflict;
         }
-        let same = |(ns, start, end, seen): &(String, String, String, Vec<(String, u64)>)| {
-            let now = self.range(ns, start, end, usize::MAX);
-            now.len() == seen.len()
-                && now
-                    .iter()
-                    .zip(seen)
-                    .all(|((k, v), (key, version))| *k == key && v.version == *version)
+        let same = |range: &RangeRead| {
+            let now = self.range(&range.namespace, &range.start, &range.end, usize::MAX);
+            let now = now.into_iter().map(|(key, value)| (key, value.version));
+            now.eq(range.seen.iter().map(|(key, version)| (key, *version)))
         };
         if simulation.ranges.iter().all(same) { Verdict::Valid } else { Verdict::PhantomRead }
     }

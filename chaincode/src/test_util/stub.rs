@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
-use super::ledger::{CHANNEL, MemoryLedger, Simulation};
+use super::ledger::{CHANNEL, MemoryLedger, RangeRead, Simulation};
 use crate::{KeyModification, KeyValue, Response, Stub, StubError, Timestamp, key};
 
 /// One call over a [`MemoryLedger`]; calls from chaincode to chaincode share the simulation.
@@ -96,7 +96,8 @@ impl Stub for MemoryStub<'_> {
             .iter()
             .map(|(k, v)| KeyValue { key: (*k).clone(), value: v.value.clone() })
             .collect();
-        self.simulation.ranges.push((self.namespace.clone(), start.to_owned(), end, seen));
+        let (namespace, start) = (self.namespace.clone(), start.to_owned());
+        self.simulation.ranges.push(RangeRead { namespace, start, end, seen });
         Ok(entries)
     }
 

@@ -17,6 +17,9 @@ use crate::{
     vocabulary::{Decision, Purpose, Verb},
 };
 
+/// Most versions that one answer lists, the newest ones.
+const HISTORY_MAX: u64 = 1000;
+
 /// `Open(recordId, purpose)`: never an error for want of consent, always a trace.
 ///
 /// A reader without a usable encryption key is denied: nothing could be released to them.
@@ -95,7 +98,8 @@ pub(super) fn history(
 ) -> Result<Vec<Version>, ContractError> {
     let record = get(context, id, purpose)?;
     let mut versions = Vec::new();
-    for number in 1..=record.version {
+    let oldest = record.version.saturating_sub(HISTORY_MAX) + 1;
+    for number in oldest..=record.version {
         versions.extend(context.get::<Version>(&store::version(&record.id, number))?);
     }
     Ok(versions)

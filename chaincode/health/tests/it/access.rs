@@ -119,13 +119,24 @@ fn denied_or_damaged_evidence_grants_nothing() {
 #[test]
 fn whatever_is_withdrawn_after_the_open_stops_the_release() {
     type Act = fn(&mut Opened);
-    let acts: [(&str, Act); 6] = [
+    let acts: [(&str, Act); 8] = [
         ("revoke", |o| {
             let args = ["consent:Revoke", &o.grant];
             let _: Value = o.town.ok(&o.patient.identity, &args);
         }),
         ("hide", |o| {
             let _: Value = o.town.ok(&o.patient.identity, &["records:Hide", o.record.as_str()]);
+        }),
+        ("deny", |o| {
+            let deny = json!({"id": random_id(), "effect": "deny", "verbs": [], "purposes": [],
+                "grantee": {"subject": o.doctor.id}, "until": o.town.ledger.now + 1000});
+            let args = ["consent:Grant", &deny.to_string()];
+            let _: Value = o.town.ok(&o.patient.identity, &args);
+        }),
+        ("revoke the key", |o| {
+            let kid = o.evidence.recipient.clone().unwrap();
+            let args = ["identity:RevokeKey", kid.as_str()];
+            let _: Value = o.town.ok(&o.doctor.identity, &args);
         }),
         ("retract", |o| {
             let _: Value = o.town.ok(&o.author.identity, &["records:Retract", o.record.as_str()]);

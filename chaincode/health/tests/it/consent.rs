@@ -28,7 +28,7 @@ fn only_the_patient_grants_and_revokes_and_only_their_own() {
     let _: Value = town.ok(&other_patient.identity, &["consent:Grant", &body.to_string()]);
     assert_eq!(open(&mut town, &doctor, &record, "TREAT").decision, Decision::Deny);
     // There is no field by which one could speak for somebody else.
-    let mut spoofed = body.clone();
+    let mut spoofed = body;
     spoofed["id"] = json!(random_id());
     spoofed["patient"] = json!(patient.id);
     town.refused(&other_patient.identity, &["consent:Grant", &spoofed.to_string()], "CR-CC-003");
@@ -151,7 +151,8 @@ fn an_open_that_did_not_know_of_a_withdrawal_is_invalid() {
     let mut town = Town::new();
     people!(town: patient, author, doctor);
     let record = add_record(&mut town, &author, &patient.id);
-    let withdrawals: [fn(&str, &str, &str) -> Vec<String>; 3] = [
+    type Withdrawal = fn(&str, &str, &str) -> Vec<String>;
+    let withdrawals: [Withdrawal; 3] = [
         |grant, _, _| vec!["consent:Revoke".into(), grant.into()],
         |_, record, _| vec!["records:Hide".into(), record.into()],
         |_, _, doctor| {
@@ -222,7 +223,7 @@ fn recipients_are_the_patient_and_whoever_could_read_the_new_record() {
     both.sort();
     assert_eq!(list(&mut town, &author.identity, "[]"), both);
     let tags = json!([tag]).to_string();
-    assert_eq!(list(&mut town, &author.identity, &tags), [patient.id.clone()]);
+    assert_eq!(list(&mut town, &author.identity, &tags), std::slice::from_ref(&patient.id));
     // Who may not write for the patient does not learn whom the patient trusts.
     let args = ["consent:Recipients", &patient.id, "[]"];
     town.refused(&doctor.identity, &args, "CR-CC-030");

@@ -1,10 +1,15 @@
 //! Organisations, people and keys.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use carecord_chaincode::{
     serde_json::{Value, json},
     test_util::{KeyKind, TestIdentity},
 };
-use carecord_health::{keys::EncryptionKey, model::Subject};
+use carecord_health::{
+    ids::{Id, Kid},
+    keys::{self, EncryptionKey},
+    model::Subject,
+};
 use carecord_msp::{Signer, SigningIdentity};
 
 use crate::{
@@ -93,6 +98,23 @@ fn a_key_counts_only_with_its_owners_signature_over_everything() {
     let _: Value = town.ok(&identity, &["identity:RegisterKey", &good.to_string()]);
     let again = key_registration(&identity, &id, "care", 1, None).to_string();
     town.refused(&identity, &["identity:RegisterKey", &again], "CR-CC-050");
+}
+
+#[test]
+fn a_key_id_that_its_owner_made_up_is_refused_even_if_signed() {
+    let mut town = Town::new();
+    people!(town: patient);
+    let me: Subject = town.ok(&patient.identity, &["identity:Me"]);
+    let first = me.encryption_key.unwrap().registration.kid;
+    let mut next =
+        key_registration(&patient.identity, &patient.id, "care", 2, Some(first.as_str()));
+    let made_up = Kid::new(random_id()).unwrap();
+    let key = STANDARD.decode(next["key"].as_str().unwrap()).unwrap();
+    let id = Id::new(patient.id.as_str()).unwrap();
+    let statement = keys::statement("care", &id, &made_up, 1, &key, 2, Some(&first));
+    next["signature"] = json!(STANDARD.encode(patient.identity.sign(&statement)));
+    next["kid"] = json!(made_up);
+    town.refused(&patient.identity, &["identity:RotateKey", &next.to_string()], "CR-CC-070");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! How the health contracts behave, function by function, against a ledger in memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod access;
 mod audit;
 mod consent;
