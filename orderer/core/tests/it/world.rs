@@ -273,7 +273,7 @@ impl World {
     pub(crate) fn run_until(&mut self, ms: u64, holds: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + ms;
         while !holds(self) && self.now < end {
-            self.run(10);
+            self.run(1);
         }
         holds(self)
     }

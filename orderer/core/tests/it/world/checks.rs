@@ -41,6 +41,12 @@ impl World {
         }
     }
 
+    /// A node that granted somebody its vote.
+    pub(crate) fn voter(&self) -> Option<NodeId> {
+        let voted = |peer: &super::Peer| !peer.promises.votes.is_empty();
+        self.peers.iter().find(|(_, peer)| voted(peer)).map(|(id, _)| *id)
+    }
+
     /// After a restart no promised term may be forgotten.
     pub(super) fn check_promises(&mut self, id: NodeId) {
         let peer = &self.peers[&id];

@@ -17,6 +17,15 @@ impl World {
     pub(crate) fn crash(&mut self, id: NodeId) {
         let volatile = self.peers[&id].disk.volatile();
         let survivors = self.rng.random_range(0..=volatile);
+        self.crash_keeping(id, survivors);
+    }
+
+    /// A node dies; nothing is left but what is durable.
+    pub(crate) fn crash_losing_all(&mut self, id: NodeId) {
+        self.crash_keeping(id, 0);
+    }
+
+    fn crash_keeping(&mut self, id: NodeId, survivors: usize) {
         let peer = self.peers.get_mut(&id).unwrap();
         if peer.core.take().is_none() {
             return;

@@ -24,6 +24,14 @@ impl World {
                 if let Some(traffic) = &mut self.traffic {
                     traffic.push(message.clone());
                 }
+                // Now and then a message comes twice, the second time late.
+                if self.setting.loss > 0
+                    && self.rng.random_range(0..100) == 0
+                    && let Some(after) = self.link(node, to)
+                {
+                    let message = message.clone();
+                    self.schedule(to, None, 10 * after, What::Message { from: node, message });
+                }
                 if let Some(after) = self.link(node, to) {
                     self.schedule(to, None, after, What::Message { from: node, message });
                 }
