@@ -19,7 +19,7 @@ const ANYONE: &[&str] = &["patient", "practitioner", "insurer", "researcher", "a
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {
     let contract = Contract::new("identity", "organisations, people and their encryption keys");
-    keys(people(orgs(contract)))
+    keys(profiles(people(orgs(contract))))
 }
 
 fn orgs(contract: Contract) -> Contract {
@@ -95,6 +95,10 @@ fn people(contract: Contract) -> Contract {
             .errors(&[ORG, FOREIGN, ABSENT, STATE])
             .events(&[SUBJECT_CHANGED]),
         )
+}
+
+fn profiles(contract: Contract) -> Contract {
+    contract
         .function(
             Function::submit(
                 "UpsertProfile",
