@@ -192,13 +192,18 @@ mod tests {
             state(&engine, writes, &mut updates, version(2, tx));
         }
         let row = updates.get(Place { namespace: "ns", collection: None, key: b"k" });
-        let found = row.map_or("unchanged".to_owned(), |row| {
-            let value =
-                row.value.as_ref().map_or("deleted".into(), |v| v.escape_ascii().to_string());
-            let metadata = crate::state::decode_entries(&row.metadata);
-            let metadata: Vec<_> = metadata.iter().map(|entry| entry.name.as_str()).collect();
-            format!("{value}/{}@{}", metadata.join(","), row.version.tx)
-        });
+        let found = row.map_or_else(
+            || "unchanged".to_owned(),
+            |row| {
+                let value = row
+                    .value
+                    .as_ref()
+                    .map_or_else(|| "deleted".into(), |v| v.escape_ascii().to_string());
+                let metadata = crate::state::decode_entries(&row.metadata);
+                let metadata: Vec<_> = metadata.iter().map(|entry| entry.name.as_str()).collect();
+                format!("{value}/{}@{}", metadata.join(","), row.version.tx)
+            },
+        );
         assert_eq!(found, expected, "{committed} then {block}");
     }
 

@@ -60,8 +60,10 @@ pub(super) struct OpenRange {
     left: Option<usize>,
     /// The result that arrived behind the last batch.
     ahead: Option<(String, Bytes)>,
-    /// Whether the results recorded are closed.
+    /// Whether everything was given.
     exhausted: bool,
+    /// Whether the chaincode closed it; what it had asked for is recorded all the same.
+    closed: bool,
 }
 
 impl OpenRange {
@@ -77,6 +79,7 @@ impl OpenRange {
             left: limit,
             ahead: None,
             exhausted: false,
+            closed: false,
         }
     }
 
@@ -162,7 +165,8 @@ impl Simulator<'_> {
     /// The next single result, without running ahead.
     pub fn next(&mut self, id: RangeId) -> Result<Option<(String, Bytes)>, SimulationError> {
         let state = StateView::new(&*self.snapshot);
-        let range = self.ranges.get_mut(&id.0).ok_or(SimulationError::NoSuchRange)?;
+        let range = self.ranges.get_mut(&id.0).filter(|range| !range.closed);
+        let range = range.ok_or(SimulationError::NoSuchRange)?;
         if let Some(row) = range.ahead.take() {
             return Ok(Some(row));
         }
@@ -183,6 +187,14 @@ impl Simulator<'_> {
                 return Ok(Batch { rows, has_more: true });
             }
             rows.push(row);
+        }
+    }
+
+    /// Ends a query early; nothing more can be asked of it.
+    pub fn close(&mut self, id: RangeId) {
+        if let Some(range) = self.ranges.get_mut(&id.0) {
+            range.closed = true;
+            range.fetched = VecDeque::new();
         }
     }
 

@@ -202,3 +202,15 @@ fn a_batch_runs_ahead_of_what_the_chaincode_reads() {
     assert_eq!(recorded("n101", 2), (101, false, true, String::new()));
     assert_eq!(recorded("n3000", 2), (200, true, false, "k00200".into()));
 }
+
+#[test]
+fn a_closed_range_gives_nothing_more_but_stays_recorded() {
+    let engine = MemoryEngine::default();
+    let mut simulator = Simulator::new("tx", engine.snapshot()).unwrap();
+    let id = simulator.range("ns", "a", "b").unwrap();
+    simulator.next_batch(id).unwrap();
+    simulator.close(id);
+    assert!(matches!(simulator.next(id), Err(SimulationError::NoSuchRange)));
+    let recorded = carecord_proto::rwset::TxRwSet::from_bytes(&simulator.done().public).unwrap();
+    assert!(recorded.namespaces[0].kv.range_queries_info[0].itr_exhausted);
+}

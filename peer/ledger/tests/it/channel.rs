@@ -1,7 +1,10 @@
 //! A ledger of our own channel with the chaincodes that the tables use.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use carecord_ledger::state::MemoryEngine;
+use carecord_blocks::storage::Simulated;
+use carecord_ledger::state::{Column, MemoryEngine};
 use carecord_ledger::{Committed, Ledger, Options};
 use carecord_proto::protos::TxValidationCode as Code;
 use carecord_proto::rwset::RwSetBuilder;
@@ -19,17 +22,19 @@ pub struct Channel {
     pub network: Network,
     pub ledger: Ledger,
     pub engine: MemoryEngine,
+    storage: Arc<Simulated>,
 }
 
 impl Channel {
     pub fn new() -> Self {
         let network = Network::new();
         let engine = MemoryEngine::default();
-        let storage = carecord_blocks::storage::Simulated::new();
+        let storage = Simulated::new();
         let options = Options { threads: 1, ..Options::default() };
         let ledger =
-            Ledger::start(storage, Box::new(engine.clone()), &network.genesis, options).unwrap();
-        let channel = Channel { network, ledger, engine };
+            Ledger::start(storage.clone(), Box::new(engine.clone()), &network.genesis, options)
+                .unwrap();
+        let channel = Channel { network, ledger, engine, storage };
         let define = |(name, policy)| {
             let collections = vec![
                 collection("plain", None, 0),
@@ -59,6 +64,18 @@ impl Channel {
         let mut draft = self.network.draft(chaincode, rwset);
         draft.endorsers = by.to_vec();
         draft.envelope()
+    }
+
+    /// Replays the block log into an empty engine, which must end with the same rows.
+    pub fn replays_equal(&self) {
+        let engine = MemoryEngine::default();
+        let options = Options { threads: 1, ..Options::default() };
+        let ledger =
+            Ledger::resume(self.storage.clone(), Box::new(engine.clone()), options).unwrap();
+        assert_eq!(ledger.commit_hash(), self.ledger.commit_hash());
+        for column in Column::ALL {
+            assert_eq!(engine.dump(column), self.engine.dump(column), "{column:?}");
+        }
     }
 
     /// What a client sees under a key.

@@ -99,3 +99,26 @@ fn copy(storage: &Arc<Simulated>) -> Arc<Simulated> {
     }
     copy
 }
+
+#[test]
+fn metadata_that_nobody_signs_has_no_effect() {
+    let golden = GOLDEN[1];
+    let Some(ordered) = golden.orderer_blocks() else {
+        return testdata::skipped("unsigned metadata");
+    };
+    let expected = golden.peer_blocks().unwrap();
+    let ledger = crate::support::start(&ordered[0], golden.options()).unwrap();
+    let mut seed = 5;
+    for (block, theirs) in ordered[1..].iter().zip(&expected[1..]) {
+        let mut block = block.clone();
+        let slots = &mut block.metadata.as_mut().unwrap().metadata;
+        for slot in &mut slots[1..] {
+            let garbage: Vec<u8> =
+                (0..random(&mut seed) % 9).map(|_| random(&mut seed) as u8).collect();
+            *slot = garbage.into();
+        }
+        let committed = commit(&ledger, &block).unwrap();
+        assert_eq!(block::flags(&committed.block), block::flags(theirs));
+        assert_eq!(block::commit_hash(&committed.block), block::commit_hash(theirs));
+    }
+}

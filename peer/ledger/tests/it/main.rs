@@ -5,6 +5,7 @@
 mod channel;
 mod crash;
 mod flips;
+mod fuzz;
 mod golden;
 mod killers;
 mod network;

@@ -259,6 +259,7 @@ fn hashed_keys_vanish_when_their_blocks_to_live_are_over() {
         assert_eq!(hash().is_some(), alive, "at height {}", channel.ledger.height());
         channel.codes(vec![channel.tx("either", &[0], put("either", "tick", "v"))]);
     }
+    channel.replays_equal();
 }
 
 #[test]
