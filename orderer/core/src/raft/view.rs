@@ -113,7 +113,8 @@ impl View {
     }
 
     fn window_first(&self) -> u64 {
-        self.window.front().map_or(self.spans.last_index() + 1, |entry| entry.index)
+        let after_all = self.spans.last_index() + 1;
+        self.window.front().map_or(after_all, |entry| entry.index)
     }
 
     fn in_memory(&self, low: u64, high: u64, max_bytes: u64) -> Vec<Entry> {

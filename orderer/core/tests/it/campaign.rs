@@ -15,7 +15,7 @@ fn setting(seed: u64) -> Setting {
         seed,
         loss: 20,
         delay_ms: 1 + seed % 40,
-        write_ms: seed % 30,
+        write_ms: if seed % 5 == 1 { 250 } else { seed % 30 },
         lie: Lie::Never,
         max_append_lag: 5 + seed % 40,
         window_bytes: 500 * (seed as usize % 5),

@@ -18,6 +18,8 @@ pub(crate) struct Disk(Arc<Mutex<Log>>);
 struct Log {
     records: Vec<Record>,
     durable: usize,
+    /// The point at which Raft's log begins.
+    base: u64,
     /// Where the entry of each Raft index lies.
     entries: BTreeMap<u64, usize>,
     /// Where the last record of each block number lies.
@@ -61,10 +63,22 @@ impl Disk {
         *self.0.lock().unwrap() = Log::default();
     }
 
+    /// The index at which Raft's log ends.
+    pub(crate) fn last_index(&self) -> u64 {
+        let log = self.0.lock().unwrap();
+        log.entries.last_key_value().map_or(log.base, |(index, _)| *index)
+    }
+
     /// The last record of this block number.
     pub(crate) fn block(&self, number: u64) -> Option<Bytes> {
         let log = self.0.lock().unwrap();
         log.blocks.get(&number).map(|at| block_of(&log.records[*at]).unwrap().clone())
+    }
+
+    /// True if a crash now would leave this block.
+    pub(crate) fn is_durable(&self, number: u64) -> bool {
+        let log = self.0.lock().unwrap();
+        log.blocks.get(&number).is_some_and(|at| *at < log.durable)
     }
 
     pub(crate) fn replay(
@@ -90,7 +104,10 @@ impl Log {
             Record::Truncate { from } => {
                 self.entries.split_off(from);
             }
-            Record::Snapshot(_) => self.entries.clear(),
+            Record::Snapshot(point) => {
+                self.entries.clear();
+                self.base = point.index;
+            }
             Record::HardState(_) | Record::Fetched { .. } => {}
         }
         if let Some(number) = block_of(&record).and_then(number_of) {

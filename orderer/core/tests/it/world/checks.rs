@@ -8,7 +8,7 @@ use carecord_proto::carecord::orderer::RaftMessage;
 use carecord_proto::common::{Block, Status};
 use prost::Message;
 
-use super::{World, envelope};
+use super::{Lie, World, envelope};
 
 const APPEND_RESPONSE: i32 = 4;
 const VOTE_RESPONSE: i32 = 6;
@@ -20,6 +20,15 @@ pub(crate) struct Promises {
     votes: BTreeMap<u64, NodeId>,
     /// The highest term in which it confirmed or granted something.
     term: u64,
+    /// Up to where it confirmed entries that no later leader made void.
+    confirmed: u64,
+}
+
+impl Promises {
+    /// A new leader made entries void.
+    pub(super) fn truncated(&mut self, from: u64) {
+        self.confirmed = self.confirmed.min(from - 1);
+    }
 }
 
 impl World {
@@ -30,7 +39,12 @@ impl World {
         if !granted && !confirmed {
             return;
         }
-        let promises = &mut self.peers.get_mut(&from).unwrap().promises;
+        let peer = self.peers.get_mut(&from).unwrap();
+        let current = peer.core.as_ref().is_some_and(|core| core.term() == message.term);
+        let promises = &mut peer.promises;
+        if confirmed && current {
+            promises.confirmed = promises.confirmed.max(message.index);
+        }
         promises.term = promises.term.max(message.term);
         if granted {
             let before = promises.votes.insert(message.term, message.to);
@@ -52,6 +66,10 @@ impl World {
         let peer = &self.peers[&id];
         let Some(core) = &peer.core else { return };
         let (term, promised) = (core.term(), peer.promises.term);
+        let (last, confirmed) = (peer.disk.last_index(), peer.promises.confirmed);
+        if last < confirmed {
+            self.violation(format!("node {id} came back with {last} entries, it had {confirmed}"));
+        }
         if term < promised {
             self.violation(format!(
                 "node {id} came back in term {term}, it had promised {promised}"
@@ -81,6 +99,9 @@ impl World {
                 .violation(format!("node {node} at height {height} committed block {number}"));
         }
         peer.height += 1;
+        if self.setting.lie == Lie::Never && !peer.disk.is_durable(number) {
+            self.violation(format!("node {node} committed block {number} before it was durable"));
+        }
         match self.agreed.get(number as usize) {
             Some(agreed) if agreed == bytes => {}
             Some(_) => self.violation(format!("node {node} committed another block {number}")),

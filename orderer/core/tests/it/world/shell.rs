@@ -77,7 +77,12 @@ impl World {
 
     fn persist(&mut self, node: NodeId, token: PersistToken, records: Vec<Record>, sync: bool) {
         let lies = sync && self.setting.lie.covers(&records);
-        let peer = &self.peers[&node];
+        let peer = self.peers.get_mut(&node).unwrap();
+        for record in &records {
+            if let Record::Truncate { from } = record {
+                peer.promises.truncated(*from);
+            }
+        }
         let (life, count) = (Some(peer.life), peer.disk.append(records));
         let done = Event::Persisted { token };
         let after = self.rng.random_range(0..=self.setting.write_ms);
