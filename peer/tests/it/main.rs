@@ -1,0 +1,13 @@
+//! A peer in this process, over a real ledger, real sockets and real certificates, with an orderer that does as told.
+
+mod client;
+mod deliver;
+mod endorser;
+mod gateway;
+mod golden;
+mod lifecycle;
+mod mischief;
+mod puller;
+mod solo;
+mod system;
+mod world;
