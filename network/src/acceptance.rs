@@ -3,8 +3,14 @@
 //! Place in the flow: `carecord-acceptance` (`make acceptance`) runs the checks of [`checks::all`]. A check is a
 //! function that measures or proves one thing and says what came out; it never decides what the goal is.
 
+mod chains;
 mod checks;
+mod ledgers;
+mod load;
+mod program;
 mod run;
+mod suite;
+mod trial;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -39,6 +45,9 @@ pub struct Finding {
     pub ok: bool,
     /// What a reader should know beside it: scale, details of a shortfall.
     pub remark: Option<String>,
+    /// Figures in full, for programs; the JSON report has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 /// The work of a check.
@@ -62,13 +71,41 @@ pub struct Check {
 impl Finding {
     /// A figure that reaches its goal or does not.
     pub fn new(figure: impl Into<String>, ok: bool) -> Self {
-        Self { figure: figure.into(), ok, remark: None }
+        Self { figure: figure.into(), ok, remark: None, details: None }
     }
 
-    /// Adds a remark.
+    /// Adds a remark to those that are there.
     #[must_use]
     pub fn remark(mut self, remark: impl Into<String>) -> Self {
-        self.remark = Some(remark.into());
+        let remark = remark.into();
+        self.remark = Some(match self.remark.take() {
+            Some(before) => format!("{before}; {remark}"),
+            None => remark,
+        });
         self
+    }
+
+    /// Adds figures in full.
+    #[must_use]
+    pub fn details(mut self, details: &impl Serialize) -> Self {
+        self.details = serde_json::to_value(details).ok();
+        self
+    }
+}
+
+// === impl Context ===
+
+impl Context {
+    /// `full` times the scale, at least `least`.
+    pub(crate) fn scaled(&self, full: usize, least: usize) -> usize {
+        ((full as f64 * self.scale).round() as usize).clamp(least.min(full), full)
+    }
+
+    /// Says in `finding` what a run shorter than the full one was scaled to.
+    pub(crate) fn scale_remark(&self, finding: Finding, what: &str) -> Finding {
+        if self.scale >= 1.0 {
+            return finding;
+        }
+        finding.remark(format!("scaled by {} to {what}", self.scale))
     }
 }

@@ -2,10 +2,34 @@
 
 use super::Check;
 
+mod bench;
 mod bringup;
+mod catch_up;
+mod clean_clone;
+mod flips;
+mod gateway_sdk;
+mod golden;
+mod kills;
+mod main_job;
+mod suites;
+mod syncs;
+mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 1] = [bringup::CHECKS];
+    let groups: [&[Check]; 12] = [
+        golden::CHECKS,
+        flips::CHECKS,
+        suites::CHECKS,
+        bringup::CHECKS,
+        main_job::CHECKS,
+        gateway_sdk::CHECKS,
+        verifier::CHECKS,
+        syncs::CHECKS,
+        kills::CHECKS,
+        catch_up::CHECKS,
+        bench::CHECKS,
+        clean_clone::CHECKS,
+    ];
     groups.concat()
 }

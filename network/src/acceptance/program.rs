@@ -1,8 +1,9 @@
 //! Other programs that checks run: the carecord binary, cargo, npm, python, git.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::process::Command;
@@ -31,6 +32,9 @@ pub(super) struct Program {
     name: String,
     command: Command,
 }
+
+/// A file that takes what a program says.
+struct Spool(PathBuf);
 
 // === impl Program ===
 
@@ -69,17 +73,13 @@ impl Program {
         let failed = |error: std::io::Error| {
             Failure::new(Code::Short, format!("cannot run {}: {error}", self.name))
         };
-        let folder = tempfile::tempdir().map_err(failed)?;
-        let (out, err) = (folder.path().join("out"), folder.path().join("err"));
-        self.command.stdout(std::fs::File::create(&out).map_err(failed)?);
-        self.command.stderr(std::fs::File::create(&err).map_err(failed)?);
+        let (out, err) = (Spool::new(), Spool::new());
+        self.command.stdout(out.create().map_err(failed)?);
+        self.command.stderr(err.create().map_err(failed)?);
         let begun = Instant::now();
         let mut child = self.command.spawn().map_err(failed)?;
         let status = tokio::time::timeout(patience, child.wait()).await;
-        let text = |path: &Path| {
-            String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
-        };
-        let (out, err) = (text(&out), text(&err));
+        let (out, err) = (out.text(), err.text());
         match status {
             Ok(status) => {
                 let ok = status.map_err(failed)?.success();
@@ -87,8 +87,7 @@ impl Program {
             }
             Err(_) => {
                 let said = Said { out, err, ok: false, took: patience };
-                let cause =
-                    format!("{} ran for more than {} s", self.name, patience.as_secs());
+                let cause = format!("{} ran for more than {} s", self.name, patience.as_secs());
                 Err(Failure::new(Code::Short, format!("{cause}\n{}", said.last_words())))
             }
         }
@@ -102,6 +101,31 @@ impl Program {
             return Ok(said);
         }
         Err(Failure::new(Code::Short, format!("{name} failed:\n{}", said.last_words())))
+    }
+}
+
+// === impl Spool ===
+
+impl Spool {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("carecord-said-{}-{number}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn create(&self) -> std::io::Result<std::fs::File> {
+        std::fs::File::create(&self.0)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.0).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

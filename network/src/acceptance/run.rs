@@ -1,5 +1,6 @@
 //! Choosing, running and reporting checks.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -27,6 +28,8 @@ struct Line {
     verdict: &'static str,
     seconds: f64,
     remark: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<serde_json::Value>,
 }
 
 /// Result of a run, schema `carecord.acceptance/v1`.
@@ -65,6 +68,7 @@ fn run(output: Output) -> Outcome<()> {
         step.done(&format!("{}: {} (goal: {})", line.verdict, line.figure, line.goal));
         lines.push(line);
     }
+    super::trial::end_all_within(&context.work);
     // Networks of this run are not needed any more; what is left of them on failure helps nobody.
     let _ = std::fs::remove_dir_all(&context.work);
     report(lines, context.scale, output)
@@ -84,6 +88,7 @@ async fn line(check: &Check, context: &Context) -> Line {
         verdict: if finding.ok { "ok" } else { "short" },
         seconds: begun.elapsed().as_secs_f64(),
         remark: finding.remark,
+        details: finding.details,
     }
 }
 
@@ -146,8 +151,18 @@ fn context(output: Output) -> Outcome<Context> {
     let own = std::env::current_exe()
         .map_err(|error| Failure::new(Code::File, format!("cannot find this binary: {error}")))?;
     let folder = own.parent().unwrap_or(std::path::Path::new("."));
-    let work = std::env::temp_dir().join(format!("carecord-acceptance-{}", std::process::id()));
+    let work = cache().join(format!("acceptance-{}", std::process::id()));
+    std::fs::create_dir_all(&work).map_err(|error| Failure::file(&work, &error))?;
     Ok(Context { scale, work, binary: folder.join("carecord"), output })
+}
+
+/// A folder on a real disk: the usual temporary folder may lie in memory, where a sync means nothing.
+fn cache() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/carecord"));
+    std::env::var_os("CARECORD_CACHE")
+        .map(PathBuf::from)
+        .or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
 }
 
 fn variable(name: &str) -> Option<String> {

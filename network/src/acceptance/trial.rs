@@ -160,11 +160,14 @@ impl Trial {
 
     /// Memory that its processes are charged for (PSS), in bytes.
     pub(super) fn pss_bytes(&self) -> Outcome<u64> {
-        let pss = |node: &NodeEntry| Process::of_file(&node.pid_file)?.pss_bytes();
-        let missing = |node: &NodeEntry| {
-            Failure::new(Code::Short, "its memory cannot be read").at(&node.name)
-        };
-        self.nodes().iter().map(|node| pss(node).ok_or_else(|| missing(node))).sum()
+        self.nodes().iter().map(|node| self.node_pss_bytes(node)).sum()
+    }
+
+    /// The same of one node.
+    pub(super) fn node_pss_bytes(&self, node: &NodeEntry) -> Outcome<u64> {
+        Process::of_file(&node.pid_file)
+            .and_then(Process::pss_bytes)
+            .ok_or_else(|| Failure::new(Code::Short, "its memory cannot be read").at(&node.name))
     }
 }
 
@@ -202,8 +205,16 @@ fn agreement(tips: &[(String, Tip)]) -> Result<Tip, String> {
     Ok(common)
 }
 
+/// Ends the networks in all folders of `work`.
+pub(super) fn end_all_within(work: &Path) {
+    let Ok(entries) = std::fs::read_dir(work) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        end_all(&entry.path());
+    }
+}
+
 /// Ends every process of the network in `dir`, by its pid file.
-fn end_all(dir: &Path) {
+pub(super) fn end_all(dir: &Path) {
     let Ok(session) = Session::open(dir) else { return };
     for node in &session.file().nodes {
         if let Some(process) = Process::of_file(&node.pid_file) {

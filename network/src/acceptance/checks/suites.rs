@@ -1,0 +1,100 @@
+//! Group `network`: what single rooms prove in their tests, with the figures that they print.
+
+use crate::acceptance::suite::{self, Suite};
+use crate::acceptance::{Check, Context, Finding};
+use crate::error::Outcome;
+
+/// Simulated clusters whose unsynced writes are dropped at each crash.
+const POWER_LOSSES: usize = 200;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "golden-killers",
+        group: "network",
+        goal: "the seven inputs that a Fabric peer does not survive get their codes",
+        work: |context| Box::pin(suite::run(context, KILLERS, &[])),
+    },
+    Check {
+        name: "fabric-vectors",
+        group: "network",
+        goal: "identities, policies, range queries, configuration: 0 differences",
+        work: |context| Box::pin(suite::run(context, VECTORS, &[])),
+    },
+    Check {
+        name: "bad-input",
+        group: "network",
+        goal: "each threat row's test passes",
+        work: |context| Box::pin(suite::run(context, THREATS, &[])),
+    },
+    Check {
+        name: "power-loss",
+        group: "network",
+        goal: "200 runs with every unsynced write dropped: none lost",
+        work: |context| Box::pin(power_loss(context)),
+    },
+    Check {
+        name: "power-loss-unsynced",
+        group: "network",
+        goal: "taking out any one fsync makes power-loss fail",
+        work: |context| Box::pin(suite::run(context, UNSYNCED, &[])),
+    },
+];
+
+const KILLERS: &[Suite] =
+    &[Suite { package: "carecord-ledger", lib: false, names: &["killers::"], tests: 7 }];
+
+const VECTORS: &[Suite] = &[
+    Suite {
+        package: "carecord-proto",
+        lib: false,
+        names: &["rwset_vectors::", "golden::"],
+        tests: 9,
+    },
+    Suite { package: "carecord-msp", lib: false, names: &["golden::", "ledger::"], tests: 2 },
+    Suite {
+        package: "carecord-channel",
+        lib: false,
+        names: &["policies::", "updates::", "configs::", "genesis::the_same_channel"],
+        tests: 7,
+    },
+    Suite { package: "carecord-ledger", lib: true, names: &["simulator::tests::"], tests: 2 },
+];
+
+const THREATS: &[Suite] = &[
+    Suite { package: "carecord-msp", lib: false, names: &["hostile::"], tests: 15 },
+    Suite { package: "carecord-channel", lib: false, names: &["limits::"], tests: 5 },
+    Suite { package: "carecord-ledger", lib: false, names: &["table::"], tests: 9 },
+    Suite { package: "carecord-consensus", lib: false, names: &["hostile::"], tests: 7 },
+];
+
+const POWER: &[Suite] = &[
+    Suite {
+        package: "carecord-consensus",
+        lib: false,
+        names: &["campaign::nothing_is_lost"],
+        tests: 1,
+    },
+    Suite { package: "carecord-ledger", lib: false, names: &["crash::a_crash_at"], tests: 1 },
+    Suite {
+        package: "carecord-blocks",
+        lib: false,
+        names: &["record_log::what_was_synced", "record_log::a_log_cut_at"],
+        tests: 3,
+    },
+];
+
+const UNSYNCED: &[Suite] = &[
+    Suite { package: "carecord-consensus", lib: false, names: &["leaving_out_an_fsync"], tests: 1 },
+    Suite {
+        package: "carecord-ledger",
+        lib: false,
+        names: &["crash::without_its_fsync"],
+        tests: 1,
+    },
+];
+
+async fn power_loss(context: &Context) -> Outcome<Finding> {
+    let seeds = context.scaled(POWER_LOSSES, 5);
+    let finding = suite::run(context, POWER, &[("CARECORD_SEEDS", seeds.to_string())]).await?;
+    Ok(context.scale_remark(finding, &format!("{seeds} simulated clusters")))
+}
