@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! init:  ports ─▶ credentials ─▶ genesis ─▶ files (node.toml, network.json)
-//! up:    (init) ─▶ start (spawn, wait until healthy) ─▶ deploy (`_lifecycle` transactions)
+//! up:    (init) ─▶ start (spawn, wait until healthy) ─▶ ready ─▶ deploy (`_lifecycle` transactions)
 //! down:  stop
 //! ```
 //!
@@ -15,6 +15,7 @@ mod genesis;
 mod health;
 mod init;
 mod ports;
+mod ready;
 mod start;
 mod status;
 mod stop;
@@ -25,6 +26,7 @@ pub(crate) use files::user_entry;
 pub use health::get as http_get;
 pub use init::init;
 pub(crate) use init::now_unix_s;
+pub use ready::ready;
 pub use start::start;
 pub use status::{NodeStatus, Status, status};
 pub use stop::stop;

@@ -119,6 +119,11 @@ impl Failure {
         &self.code
     }
 
+    /// What went wrong, without code, place and hint.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
     /// The exit code this failure ends the process with.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)

@@ -9,5 +9,6 @@ mod operations;
 mod orderer;
 mod peer;
 mod run;
+mod vault;
 
 pub use run::{Kind, run};

@@ -110,13 +110,20 @@ impl Step {
 
     /// Ends the step and says what came of it.
     pub fn done(self, text: &str) -> Duration {
+        self.end(true, text)
+    }
+
+    /// Ends the step, well or not, and says what came of it.
+    pub fn end(self, ok: bool, text: &str) -> Duration {
         let took = self.begun.elapsed();
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         if !self.quiet {
             let name = &self.name;
-            let text = format!(" ok {name:STEP_WIDTH$} {text:58} {:>6.1} s", took.as_secs_f64());
+            let verdict = if ok { "ok" } else { "!!" };
+            let text =
+                format!(" {verdict} {name:STEP_WIDTH$} {text:58} {:>6.1} s", took.as_secs_f64());
             line(&mut std::io::stderr().lock(), &text);
         }
         took

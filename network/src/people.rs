@@ -3,7 +3,7 @@
 //! Place in the flow: `identity register` and the demonstration. An organisation's own `hospital-admin` registers its
 //! people; each person registers the encryption key of their wallet themselves.
 
-use std::time::Duration;
+use std::future::Future;
 
 use carecord_ca::Person;
 use carecord_ca::attributes::PATIENT;
@@ -16,13 +16,11 @@ use carecord_sdk::{Contract, Error};
 use crate::bringup::{enrol, user_entry};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::session::{Session, from_sdk};
+use crate::session::{Session, from_sdk, retry};
 use crate::state::{NetworkDir, NetworkFile, UserEntry};
 use crate::wallet::{Wallet, key_hash};
 
 const REGISTRAR: &str = "hospital-admin";
-const TRIES_MAX: usize = 20;
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How the contracts say that something is there already.
 const EXISTS: &str = "ALREADY_EXISTS";
 
@@ -60,7 +58,7 @@ pub async fn register_organisation(session: &Session, channel: &str, name: &str)
     let admin = registrar(session.file(), name)?;
     let contract = contract(session, admin, channel)?;
     let kind = kind_of(session.file(), name);
-    retry(|| register_org(&contract, kind)).await
+    once(|| register_org(&contract, kind)).await
 }
 
 /// Registers `user` and the encryption key of their wallet, as far as they are not yet.
@@ -70,9 +68,9 @@ pub async fn register(session: &Session, channel: &str, user: &UserEntry) -> Out
     let contract = contract(session, admin, channel)?;
     let wallet = Wallet::open(user)?;
     let key_hash = key_hash(user)?;
-    retry(|| register_person(&contract, wallet.id(), &key_hash, role)).await?;
+    once(|| register_person(&contract, wallet.id(), &key_hash, role)).await?;
     let person = session.person(user, channel)?;
-    retry(|| person.register_key()).await
+    once(|| person.register_key()).await
 }
 
 /// The health role of `user`.
@@ -90,19 +88,12 @@ pub fn is_role(role: &str) -> bool {
     role == PATIENT || Role::parse_word(role).is_some()
 }
 
-/// Repeats what lost against another transaction or came while there was no leader; what is done already is done.
-async fn retry<F: Future<Output = Result<(), Error>>>(call: impl Fn() -> F) -> Outcome<()> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match call().await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.to_string().contains(EXISTS) => return Ok(()),
-            Err(error) if error.is_retryable() && tries < TRIES_MAX => {
-                tokio::time::sleep(RETRY_PAUSE).await;
-            }
-            Err(error) => return Err(from_sdk(&error)),
-        }
+/// What is done already is done.
+async fn once<F: Future<Output = Result<(), Error>>>(call: impl Fn() -> F) -> Outcome<()> {
+    match retry(call).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.to_string().contains(EXISTS) => Ok(()),
+        Err(error) => Err(from_sdk(&error)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Place in the flow: every command that talks to a running network begins with [`Session::open`].
 
 mod failure;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::error::{Failure, Outcome};
 use crate::state::{NetworkDir, NetworkFile, NodeEntry, UserEntry, read_credential};
 
 pub use failure::from_sdk;
+pub use retry::{is_passing, retry};
 
 /// An open network folder.
 pub struct Session {

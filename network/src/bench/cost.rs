@@ -8,8 +8,9 @@ use crate::bringup::http_get;
 use crate::process::{Process, own_cpu};
 use crate::state::NetworkFile;
 
-/// Counters of syncs begin or end with this word in the nodes' metrics.
-const SYNC_WORD: &str = "fsync";
+/// Metrics that are observed once for each sync: an orderer's log, a peer's block log.
+const SYNCS: [&str; 2] =
+    ["consensus_etcdraft_data_persist_duration_count", "ledger_blockstorage_commit_time_count"];
 
 /// What had been spent at one moment.
 #[derive(Debug, Default)]
@@ -68,7 +69,7 @@ impl Snapshot {
     }
 }
 
-/// Counts of syncs in Prometheus text: plain counters, and the `_count` of histograms.
+/// Counts of syncs in Prometheus text.
 fn syncs(metrics: &str) -> Vec<(String, u64)> {
     metrics
         .lines()
@@ -76,9 +77,8 @@ fn syncs(metrics: &str) -> Vec<(String, u64)> {
         .filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let name = series.split('{').next()?;
-            let counts = name.ends_with("_count") || name.ends_with("_total");
             let value: f64 = value.parse().ok()?;
-            (name.contains(SYNC_WORD) && counts).then(|| (name.to_owned(), value as u64))
+            SYNCS.contains(&name).then(|| (name.to_owned(), value as u64))
         })
         .collect()
 }
@@ -103,12 +103,9 @@ mod tests {
     use super::syncs;
 
     #[test]
-    fn syncs_are_read_from_counters_and_histograms() {
-        let metrics = "# HELP x y\ncarecord_fsync_total{channel=\"care\"} 12\nlog_fsync_seconds_count 3\n\
-                       log_fsync_seconds_sum 0.5\nother_total 9\n";
-        assert_eq!(
-            syncs(metrics),
-            [("carecord_fsync_total".to_owned(), 12), ("log_fsync_seconds_count".to_owned(), 3)]
-        );
+    fn syncs_are_counted_by_node_kind() {
+        let metrics = "# HELP x y\nledger_blockstorage_commit_time_count{channel=\"care\"} 12\n\
+                       ledger_blockstorage_commit_time_sum{channel=\"care\"} 0.5\nother_count 9\n";
+        assert_eq!(syncs(metrics), [("ledger_blockstorage_commit_time_count".to_owned(), 12)]);
     }
 }

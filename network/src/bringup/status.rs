@@ -93,7 +93,7 @@ async fn node_status(session: &Session, file: &NetworkFile, node: &NodeEntry) ->
             Ok(tip) => {
                 status.channels.insert(channel.name.clone(), tip);
             }
-            Err(failure) => status.problem = Some(failure.to_string()),
+            Err(failure) => status.problem = Some(failure.cause().to_owned()),
         }
     }
     status

@@ -88,7 +88,9 @@ impl Demo {
         };
         let patience = Duration::from_secs(self.timeout);
         bringup::start(&file, patience, output)?;
-        bringup::deploy(&Session::open(dir.root())?, patience, output).await?;
+        let session = Session::open(dir.root())?;
+        bringup::ready(&session, patience, output).await?;
+        bringup::deploy(&session, patience, output).await?;
         Ok(())
     }
 

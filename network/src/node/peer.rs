@@ -13,11 +13,14 @@ use super::config::NodeConfig;
 use super::files::unusable;
 use super::operations::Observed;
 use super::run::wait_for_end;
+use super::vault;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
 /// How long calls under way may go on while the peer stops.
 const GRACE: Duration = Duration::from_secs(2);
+/// The vault's folder; it is primary data and must be backed up.
+const VAULT: &str = "vault";
 
 /// Runs the peer until it is told to end.
 pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
@@ -30,7 +33,8 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
             peer.join(&genesis).map_err(|error| failed(config, &error))?;
         }
     }
-    let routes = peer.routes();
+    let vault = vault::service(&peer, &config.data_dir.join(VAULT))?;
+    let routes = peer.routes().add_service(vault);
     let handle = peer.serve(routes).await.map_err(|error| failed(config, &error))?;
     let watched = Arc::clone(&peer);
     let _operations = observed.serve(config, "peer", Arc::new(move || watched.health())).await?;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { GatewayError } from "@hyperledger/fabric-gateway";
 
 const PATIENCE_MS = 30_000;
 
@@ -18,9 +19,10 @@ export async function failure(promise) {
   assert.fail("this should have failed");
 }
 
-/** A gateway error of exactly that class, code and text. */
+/** A gateway error of exactly that class, by name since the package exports SubmitError as a type only, code and text. */
 export function assertGatewayError(error, { kind, code, message }) {
-  assert.equal(error.constructor.name, kind.name, String(error.stack));
+  assert.ok(error instanceof GatewayError, String(error.stack));
+  assert.equal(error.constructor.name, kind, error.message);
   assert.equal(error.code, code, error.message);
   assert.match(error.message, message);
 }

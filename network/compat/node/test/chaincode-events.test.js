@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { GatewayError, checkpointers } from "@hyperledger/fabric-gateway";
+import { checkpointers } from "@hyperledger/fabric-gateway";
 import { status as Code } from "@grpc/grpc-js";
 import { gatewayOf } from "../lib/connect.js";
 import { assertGatewayError, streamFailure, take, text, unique } from "../lib/expect.js";
@@ -106,11 +106,11 @@ test("a transaction without event counts as passed, so a checkpoint on it does n
 test("events of an unknown channel are refused", async (t) => {
   const events = await gatewayOf(t, "registrar").getNetwork("nowhere").getChaincodeEvents(HEALTH);
   const error = await streamFailure(events);
-  assertGatewayError(error, { kind: GatewayError, code: Code.PERMISSION_DENIED, message: /nowhere/ });
+  assertGatewayError(error, { kind: "GatewayError", code: Code.PERMISSION_DENIED, message: /nowhere/ });
 });
 
 test("events are refused to an identity outside the channel", async (t) => {
   const events = await gatewayOf(t, "outsider").getNetwork(CHANNEL).getChaincodeEvents(HEALTH);
   const error = await streamFailure(events);
-  assertGatewayError(error, { kind: GatewayError, code: Code.PERMISSION_DENIED, message: /PERMISSION_DENIED/ });
+  assertGatewayError(error, { kind: "GatewayError", code: Code.PERMISSION_DENIED, message: /PERMISSION_DENIED/ });
 });

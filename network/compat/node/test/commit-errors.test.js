@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
-import { CommitError, CommitStatusError, StatusCode, SubmitError } from "@hyperledger/fabric-gateway";
+import { CommitError, StatusCode } from "@hyperledger/fabric-gateway";
 import { gateway as messages, msp } from "@hyperledger/fabric-protos";
 import { benchOf, gatewayOf, identityOf, soon } from "../lib/connect.js";
 import { assertGatewayError, failure, text, unique } from "../lib/expect.js";
@@ -106,7 +106,7 @@ test("an unsigned transaction is a SubmitError", async (t) => {
   const silent = gatewayOf(t, "client-p256", { signer: async () => new Uint8Array(0) });
   const error = await failure(silent.newTransaction(endorsed.getBytes()).submit());
   assertGatewayError(error, {
-    kind: SubmitError,
+    kind: "SubmitError",
     code: Code.INVALID_ARGUMENT,
     message: /prepared transaction must be signed/,
   });
@@ -122,7 +122,7 @@ test("a transaction with a wrong signature is refused by the orderer", async (t)
   const forged = gateway.newSignedTransaction(endorsed.getBytes(), Buffer.from("not a signature"));
   const error = await failure(forged.submit());
   assertGatewayError(error, {
-    kind: SubmitError,
+    kind: "SubmitError",
     code: Code.ABORTED,
     message: /received unsuccessful response from orderer: status=FORBIDDEN, info=/,
   });
@@ -133,14 +133,14 @@ test("a transaction with a wrong signature is refused by the orderer", async (t)
 test("a submit whose deadline has passed is a SubmitError", async (t) => {
   const bench = benchOf(t, "client-p256", { submitOptions: () => ({ deadline: Date.now() - 1 }) });
   const error = await failure(bench.submitTransaction("put", unique("late"), "x"));
-  assertGatewayError(error, { kind: SubmitError, code: Code.DEADLINE_EXCEEDED, message: /DEADLINE_EXCEEDED/ });
+  assertGatewayError(error, { kind: "SubmitError", code: Code.DEADLINE_EXCEEDED, message: /DEADLINE_EXCEEDED/ });
 });
 
 test("waiting for a transaction that never comes is a CommitStatusError at the deadline", async (t) => {
   const gateway = gatewayOf(t, "client-p256");
   const commit = commitOf(gateway, "client-p256", CHANNEL);
   const error = await failure(commit.getStatus({ deadline: Date.now() + 1_000 }));
-  assertGatewayError(error, { kind: CommitStatusError, code: Code.DEADLINE_EXCEEDED, message: /DEADLINE_EXCEEDED/ });
+  assertGatewayError(error, { kind: "CommitStatusError", code: Code.DEADLINE_EXCEEDED, message: /DEADLINE_EXCEEDED/ });
   assert.equal(error.transactionId, UNSUBMITTED);
 });
 
@@ -151,7 +151,7 @@ for (const [whom, who, channel] of [
   test(`a commit status ${whom} is denied`, async (t) => {
     const commit = commitOf(gatewayOf(t, who), who, channel);
     const error = await failure(commit.getStatus());
-    assertGatewayError(error, { kind: CommitStatusError, code: Code.PERMISSION_DENIED, message: /PERMISSION_DENIED/ });
+    assertGatewayError(error, { kind: "CommitStatusError", code: Code.PERMISSION_DENIED, message: /PERMISSION_DENIED/ });
     assert.equal(error.transactionId, UNSUBMITTED);
   });
 }

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { status as Code } from "@grpc/grpc-js";
-import { EndorseError, GatewayError } from "@hyperledger/fabric-gateway";
 import { benchOf, gatewayOf, signerOf } from "../lib/connect.js";
 import { assertDetail, assertGatewayError, failure, unique } from "../lib/expect.js";
 import { BENCH, CHANNEL, administrator, named } from "../lib/network.js";
@@ -16,14 +15,14 @@ function bench(t, { who = "client-p256", channel = CHANNEL, chaincode = BENCH, .
 
 async function assertEvaluateFails(contract, expected) {
   const error = await failure(contract.evaluateTransaction("get", unique("absent")));
-  assertGatewayError(error, { kind: GatewayError, ...expected });
+  assertGatewayError(error, { kind: "GatewayError", ...expected });
   return error;
 }
 
 async function assertEndorseFails(contract, expected) {
   const proposal = contract.newProposal("put", { arguments: [unique("refused"), "x"] });
   const error = await failure(proposal.endorse());
-  assertGatewayError(error, { kind: EndorseError, ...expected });
+  assertGatewayError(error, { kind: "EndorseError", ...expected });
   assert.equal(error.transactionId, proposal.getTransactionId());
   return error;
 }
@@ -39,14 +38,14 @@ test("a chaincode's refusal reaches the evaluating client as UNKNOWN with its te
 test("a chaincode's refusal reaches the endorsing client as ABORTED with its text in the details", async (t) => {
   const proposal = bench(t).newProposal("transfer", { arguments: [unique("none"), unique("none"), "1"] });
   const error = await failure(proposal.endorse());
-  assertGatewayError(error, { kind: EndorseError, code: Code.ABORTED, message: SEE_DETAILS });
+  assertGatewayError(error, { kind: "EndorseError", code: Code.ABORTED, message: SEE_DETAILS });
   assert.equal(error.transactionId, proposal.getTransactionId());
   assertDetail(error, { mspId: "HospitalAMSP", message: /^chaincode response 500, CR-CC-031 NOT_FOUND/ });
 });
 
 test("an unknown function is the chaincode's refusal too", async (t) => {
   const error = await failure(bench(t).submitTransaction("nosuch"));
-  assertGatewayError(error, { kind: EndorseError, code: Code.ABORTED, message: SEE_DETAILS });
+  assertGatewayError(error, { kind: "EndorseError", code: Code.ABORTED, message: SEE_DETAILS });
   assertDetail(error, { mspId: "HospitalAMSP", message: /^chaincode response 500, CR-CC-/ });
 });
 
@@ -86,7 +85,7 @@ test("an endorsing organisation without peers is unavailable", async (t) => {
     endorsingOrganizations: ["HospitalAMSP", "OutsideMSP"],
   });
   assertGatewayError(await failure(proposal.endorse()), {
-    kind: EndorseError,
+    kind: "EndorseError",
     code: Code.UNAVAILABLE,
     message: /failed to find any endorsing peers for org\(s\): OutsideMSP/,
   });
@@ -120,6 +119,6 @@ test("a committed proposal cannot be endorsed again", async (t) => {
   const proposal = contract.newProposal("put", { arguments: [unique("twice"), "x"] });
   await (await (await proposal.endorse()).submit()).getStatus();
   const error = await failure(proposal.endorse());
-  assertGatewayError(error, { kind: EndorseError, code: Code.ABORTED, message: SEE_DETAILS });
+  assertGatewayError(error, { kind: "EndorseError", code: Code.ABORTED, message: SEE_DETAILS });
   assertDetail(error, { mspId: "HospitalAMSP", message: /duplicate transaction found/ });
 });

@@ -42,7 +42,9 @@ impl Up {
         refuse_second_start(&dir, &file)?;
         let brought_up = async {
             bringup::start(&file, patience, output)?;
-            bringup::deploy(&Session::open(dir.root())?, patience, output).await
+            let session = Session::open(dir.root())?;
+            bringup::ready(&session, patience, output).await?;
+            bringup::deploy(&session, patience, output).await
         };
         if let Err(failure) = brought_up.await {
             // Half a network is of no use; what its logs say stays in the folder.
