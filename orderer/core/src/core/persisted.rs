@@ -17,6 +17,8 @@ pub(super) struct Outstanding {
     token: PersistToken,
     /// Raft's name for the newest work that it completes; 0 if it is none of Raft's.
     work: u64,
+    /// It voids entries, maybe such as an earlier write brought and a later one brings again.
+    truncates: bool,
     messages: Vec<RaftMessage>,
 }
 
@@ -62,7 +64,8 @@ impl ChannelCore {
         messages: Vec<RaftMessage>,
     ) {
         let token = self.next_token();
-        self.outstanding.push_back(Outstanding { token, work, messages });
+        let truncates = records.iter().any(|record| matches!(record, Record::Truncate { .. }));
+        self.outstanding.push_back(Outstanding { token, work, truncates, messages });
         self.effects.push(Effect::Persist { token, records, sync });
     }
 
@@ -74,7 +77,10 @@ impl ChannelCore {
             work = work.max(write.work);
             messages.extend(write.messages);
         }
-        if work > 0 {
+        // While a truncation is under way, a crash may leave it and not what follows it, so nothing before it counts;
+        // its own report will speak for what came before, too.
+        let voided = self.outstanding.iter().any(|write| write.truncates);
+        if work > 0 && !voided {
             self.node.persisted(work)?;
         }
         self.send(messages);

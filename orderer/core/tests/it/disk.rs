@@ -75,10 +75,11 @@ impl Disk {
         log.blocks.get(&number).map(|at| block_of(&log.records[*at]).unwrap().clone())
     }
 
-    /// True if a crash now would leave this block.
-    pub(crate) fn is_durable(&self, number: u64) -> bool {
+    /// True if a crash now would leave this block; it may lie here twice, as an entry and as fetched.
+    pub(crate) fn is_durable(&self, number: u64, block: &Bytes) -> bool {
         let log = self.0.lock().unwrap();
-        log.blocks.get(&number).is_some_and(|at| *at < log.durable)
+        let newest = log.blocks.get(&number).is_some_and(|at| *at < log.durable);
+        newest || log.records[..log.durable].iter().rev().any(|r| block_of(r) == Some(block))
     }
 
     pub(crate) fn replay(

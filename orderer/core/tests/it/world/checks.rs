@@ -99,7 +99,7 @@ impl World {
                 .violation(format!("node {node} at height {height} committed block {number}"));
         }
         peer.height += 1;
-        if self.setting.lie == Lie::Never && !peer.disk.is_durable(number) {
+        if self.setting.lie == Lie::Never && !peer.disk.is_durable(number, bytes) {
             self.violation(format!("node {node} committed block {number} before it was durable"));
         }
         match self.agreed.get(number as usize) {
