@@ -1,6 +1,6 @@
 # Everything a person runs. Recipes source scripts/env.sh: builds go to a cache outside the checkout, so that a
 # second clone does not compile the world again.
-SHELL := /usr/bin/env bash
+SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
