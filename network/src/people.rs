@@ -12,8 +12,10 @@ use carecord_health::NAME;
 use carecord_health::vocabulary::{OrgKind, Role};
 use carecord_sdk::health::{register_org, register_person};
 use carecord_sdk::{Contract, Error};
+use futures::{StreamExt, stream};
 
 use crate::bringup::{enrol, user_entry};
+use crate::chain;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::session::{Session, from_sdk, retry};
@@ -21,6 +23,8 @@ use crate::state::{NetworkDir, NetworkFile, UserEntry};
 use crate::wallet::{Wallet, key_hash};
 
 const REGISTRAR: &str = "hospital-admin";
+/// Registrations under way at any time.
+const IN_FLIGHT: usize = 32;
 /// How the contracts say that something is there already.
 const EXISTS: &str = "ALREADY_EXISTS";
 
@@ -61,16 +65,35 @@ pub async fn register_organisation(session: &Session, channel: &str, name: &str)
     once(|| register_org(&contract, kind)).await
 }
 
-/// Registers `user` and the encryption key of their wallet, as far as they are not yet.
-pub async fn register(session: &Session, channel: &str, user: &UserEntry) -> Outcome<()> {
+/// Registers `users` and the encryption keys of their wallets, as far as they are not yet; one result for each.
+pub async fn register(session: &Session, channel: &str, users: &[&UserEntry]) -> Vec<Outcome<()>> {
+    let persons = stream::iter(users)
+        .map(|user| enter(session, channel, user))
+        .buffered(IN_FLIGHT)
+        .collect::<Vec<_>>()
+        .await;
+    // A key is only taken from somebody whom every endorser knows.
+    if let Err(failure) = chain::settle(session, channel).await {
+        return users.iter().map(|_| Err(failure.clone())).collect();
+    }
+    stream::iter(users.iter().zip(persons))
+        .map(|(user, entered)| async move {
+            entered?;
+            let person = session.person(user, channel)?;
+            once(|| person.register_key()).await
+        })
+        .buffered(IN_FLIGHT)
+        .collect()
+        .await
+}
+
+async fn enter(session: &Session, channel: &str, user: &UserEntry) -> Outcome<()> {
     let role = health_role(user)?;
     let admin = registrar(session.file(), &user.organisation)?;
     let contract = contract(session, admin, channel)?;
     let wallet = Wallet::open(user)?;
     let key_hash = key_hash(user)?;
-    once(|| register_person(&contract, wallet.id(), &key_hash, role)).await?;
-    let person = session.person(user, channel)?;
-    once(|| person.register_key()).await
+    once(|| register_person(&contract, wallet.id(), &key_hash, role)).await
 }
 
 /// The health role of `user`.

@@ -23,6 +23,8 @@ use crate::session::Session;
 use crate::state::NodeEntry;
 
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(30);
+const SETTLE_POLL: Duration = Duration::from_millis(10);
 
 /// Which blocks are wanted; a range that ends beyond the tip fails at the tip instead of waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,33 @@ pub async fn tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<
         header_hash: hex::encode(wire::header_hash(&header)),
         commit_hash: wire::commit_hash(&block).map(hex::encode),
     })
+}
+
+/// Waits until every peer of `channel` has what the foremost of its nodes had at the beginning.
+///
+/// Endorsers that are a block behind refuse what builds on that block, so whoever goes on with the next step of a job
+/// waits for them first.
+pub async fn settle(session: &Session, channel: &str) -> Outcome<()> {
+    let members = &session.file().channel(Some(channel))?.organisations;
+    let peers: Vec<&NodeEntry> = session
+        .file()
+        .nodes_of("peer")
+        .filter(|node| members.contains(&node.organisation))
+        .collect();
+    let heights = peers.iter().map(|node| height(session, node, channel));
+    let target =
+        futures::future::try_join_all(heights).await?.into_iter().max().unwrap_or_default();
+    for node in peers {
+        let deadline = tokio::time::Instant::now() + SETTLE;
+        while height(session, node, channel).await? < target {
+            if tokio::time::Instant::now() >= deadline {
+                let cause = format!("the peer does not reach height {target} of channel {channel}");
+                return Err(Failure::new(Code::Deadline, cause).at(&node.name));
+            }
+            tokio::time::sleep(SETTLE_POLL).await;
+        }
+    }
+    Ok(())
 }
 
 /// Block `number` of `channel` at `node`.

@@ -4,6 +4,7 @@ use carecord_ca::{KeyKind, Person};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::chain;
 use crate::cli::target::{Chain, Folder};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -74,7 +75,8 @@ impl Register {
         let channel = self.chain.channel(&session)?;
         let user = session.file().user(&self.user)?;
         people::register_organisation(&session, channel, &user.organisation).await?;
-        people::register(&session, channel, user).await?;
+        chain::settle(&session, channel).await?;
+        people::register(&session, channel, &[user]).await.into_iter().collect::<Outcome<()>>()?;
         let id = Wallet::open(user)?.id().to_string();
         let value = json!({
             "schema": "carecord.registration/v1", "user": user.name, "subject": id, "role": user.role,

@@ -16,6 +16,7 @@ use super::bundle::Patient;
 use super::cast::{Cast, Reader, enrol_patients};
 use super::report::{Report, StepResult};
 use crate::bringup::now_unix_s;
+use crate::chain;
 use crate::error::Outcome;
 use crate::output::Output;
 use crate::people;
@@ -67,13 +68,17 @@ pub async fn run(
     let records: usize = charts.iter().map(|chart| chart.contents.len()).sum();
 
     job.register(&cast, &users).await?;
+    job.settle().await?;
     job.store(&mut charts).await;
+    job.settle().await?;
     job.grant(&mut charts, &cast.doctor).await?;
+    job.settle().await?;
     job.open(&charts, &cast.doctor).await?;
     for stranger in &cast.strangers {
         job.refuse("refused to a stranger", &charts, stranger).await?;
     }
     job.revoke(&charts, &cast.doctor).await?;
+    job.settle().await?;
     job.refuse("refused after revocation", &charts, &cast.doctor).await?;
     job.audit(&charts, cast.strangers.len() + 1).await;
     let (nodes, agrees) = job.agreement().await?;
@@ -108,11 +113,8 @@ impl Job<'_> {
         let readers = std::iter::once(&cast.doctor).chain(&cast.strangers);
         let everybody: Vec<&UserEntry> = readers.map(|reader| &reader.user).chain(users).collect();
         let expected = everybody.len();
-        let results: Vec<Outcome<()>> = stream::iter(everybody)
-            .map(|user| people::register(session, channel, user))
-            .buffer_unordered(IN_FLIGHT)
-            .collect()
-            .await;
+        chain::settle(session, channel).await?;
+        let results = people::register(session, channel, &everybody).await;
         let results =
             results.into_iter().map(|result| result.map_err(|failure| failure.to_string()));
         let ok = self.note("people registered", expected, begun, results);
@@ -273,6 +275,11 @@ impl Job<'_> {
             .await;
         let ok = self.note("trails complete", charts.len(), begun, outcomes);
         step.end(ok, "every access, permitted or denied, is in its patient's trail");
+    }
+
+    /// Each step builds on what the one before it has committed.
+    async fn settle(&self) -> Outcome<()> {
+        chain::settle(self.session, self.channel).await
     }
 
     async fn agreement(&mut self) -> Outcome<(Vec<super::report::NodeTip>, bool)> {
