@@ -4,13 +4,13 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request, or its header, is not the message it should be.
-    #[error("CR-VLT-001 the request cannot be read: {0}")]
+    #[error("CR-VLT-040 the request cannot be read: {0}")]
     Malformed(&'static str),
     /// Unknown channel, unknown or expired identity, bad signature, not a reader of the channel: one answer for all.
-    #[error("CR-VLT-002 access denied; check channel, identity and signature")]
+    #[error("CR-VLT-041 access denied; check channel, identity and signature")]
     Unauthenticated,
     /// The request's time is off.
-    #[error("CR-VLT-003 the request's time is more than 15 minutes off; check the clocks")]
+    #[error("CR-VLT-042 the request's time is more than 15 minutes off; check the clocks")]
     OutsideWindow,
     /// Not permitted, or nothing there: one and the same answer.
     #[error("CR-VLT-031 no access; submit records:Open with an active consent, then ask again")]
