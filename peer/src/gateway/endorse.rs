@@ -2,14 +2,19 @@
 //!
 //! The first endorsement comes from the gateway's own organisation; what it touched tells which others are needed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use carecord_comm::with_details;
 use carecord_proto::{
     common::Envelope,
     gateway::{EndorseRequest, EndorseResponse, ErrorDetail},
     proposal::Opened,
-    protos::{ChaincodeCall, ChaincodeInterest, ProposalResponse, SignedProposal},
+    protos::{ChaincodeCall, ChaincodeInterest, Endorsement, ProposalResponse, SignedProposal},
     transaction,
 };
 use futures::future::join_all;
@@ -33,6 +38,17 @@ const FAILED: &str =
     "failed to collect enough transaction endorsements, see attached details for more info";
 const PROTECT: &str = "no endorsers found in the gateway's organization; retry specifying endorsing \
      organization(s) to protect transient data";
+
+/// How long to wait before each further attempt while the peers are divided.
+///
+/// A client that acts on its last commit meets peers of which one is often still a block behind. Fabric aborts then and
+/// leaves the repeating to the client.
+const DIVIDED: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+];
 
 /// One transaction's way to its endorsements.
 struct Collecting<'a> {
@@ -64,27 +80,16 @@ pub(super) async fn endorse(
     let endorsers = endorsers(peer, channel.as_ref(), &opened.chaincode);
     let collecting =
         Collecting { peer, channel, signed: &signed, opened: &opened, endorsers, deadline };
-    let mut plan = if request.endorsing_organizations.is_empty() {
-        collecting.plan_from_first().await?
-    } else {
-        collecting.plan_for_orgs(&request.endorsing_organizations)?
-    };
-    collecting.collect(&mut plan).await?;
-    let Some((payload, endorsements)) = plan.completed() else {
-        return Err(with_details(Code::Aborted, FAILED, plan.into_details()));
-    };
+    let (payload, endorsements) = collecting.endorsements(&request.endorsing_organizations).await?;
     let responses: Vec<_> =
         endorsements.into_iter().map(|endorsement| success(payload.clone(), endorsement)).collect();
     let payload = transaction::build(&opened, &responses)
         .map_err(|error| Status::aborted(format!("failed to assemble transaction: {error}")))?;
-    let prepared = Envelope { payload, signature: bytes::Bytes::new() };
+    let prepared = Envelope { payload, signature: Bytes::new() };
     Ok(EndorseResponse { prepared_transaction: Some(prepared) })
 }
 
-fn success(
-    payload: bytes::Bytes,
-    endorsement: carecord_proto::protos::Endorsement,
-) -> ProposalResponse {
+fn success(payload: Bytes, endorsement: Endorsement) -> ProposalResponse {
     let response = carecord_proto::protos::Response { status: 200, ..Default::default() };
     ProposalResponse {
         response: Some(response),
@@ -97,6 +102,26 @@ fn success(
 // === impl Collecting ===
 
 impl Collecting<'_> {
+    /// The payload on which enough peers agree, and their endorsements.
+    async fn endorsements(&self, orgs: &[String]) -> Result<(Bytes, Vec<Endorsement>), Status> {
+        let mut waits = DIVIDED.into_iter();
+        loop {
+            let mut plan = if orgs.is_empty() {
+                self.plan_from_first().await?
+            } else {
+                self.plan_for_orgs(orgs)?
+            };
+            self.collect(&mut plan).await?;
+            if let Some(completed) = plan.completed() {
+                return Ok(completed);
+            }
+            match waits.next() {
+                Some(wait) if plan.is_divided() => tokio::time::sleep(wait).await,
+                _ => return Err(with_details(Code::Aborted, FAILED, plan.into_details())),
+            }
+        }
+    }
+
     /// One peer of each organisation that the client names.
     fn plan_for_orgs(&self, orgs: &[String]) -> Result<Plan, Status> {
         let peers = self.peers();
@@ -146,7 +171,7 @@ impl Collecting<'_> {
         for index in candidates {
             match self.propose(*index).await {
                 Ok(response) => return Ok((*index, response)),
-                Err(detail) => details.push(detail),
+                Err(failure) => details.push(self.detail(*index, &failure)),
             }
         }
         Err(with_details(Code::Aborted, FIRST_FAILED, details))
@@ -232,17 +257,21 @@ impl Collecting<'_> {
                     let failure = Failure::unavailable("ProposalResponsePayloads do not match");
                     plan.lock().failed(self.detail(peer, &failure));
                 }
-                Err(detail) => plan.lock().failed(detail),
+                Err(failure) => {
+                    let mut plan = plan.lock();
+                    if failure.code == Code::Unknown {
+                        plan.refused();
+                    }
+                    plan.failed(self.detail(peer, &failure));
+                }
             }
             let Some(another) = plan.lock().another(&org) else { return Some(org) };
             peer = another;
         }
     }
 
-    async fn propose(&self, peer: PeerIndex) -> Result<ProposalResponse, ErrorDetail> {
-        let endorser = &self.endorsers[peer];
-        let answer = endorser.propose(self.peer, self.signed, Purpose::Endorse).await;
-        answer.map_err(|failure| self.detail(peer, &failure))
+    async fn propose(&self, peer: PeerIndex) -> Result<ProposalResponse, Failure> {
+        self.endorsers[peer].propose(self.peer, self.signed, Purpose::Endorse).await
     }
 
     fn detail(&self, peer: PeerIndex, failure: &Failure) -> ErrorDetail {

@@ -23,19 +23,27 @@ pub(super) enum Endorser {
 
 /// The peers that may run `chaincode` on a channel: this one first, then those of its organisation, then the rest.
 ///
-/// Those that could not be reached a moment ago come last.
+/// Those that could not be reached a moment ago come last. Nobody runs what the channel has not defined.
 pub(super) fn endorsers(
     peer: &Arc<Peer>,
     channel: Option<&Arc<Channel>>,
     chaincode: &str,
 ) -> Vec<Endorser> {
     let Some(channel) = channel else { return Vec::new() };
+    let runs_here = peer.chaincode(chaincode).is_some() || crate::chaincode::is_system(chaincode);
+    if !runs_here && !is_defined(channel, chaincode) {
+        return Vec::new();
+    }
     let own_msp_id = peer.config().signer.msp_id();
     let mut remote = peer.remote_peers().of_channel(&channel.bundle());
     remote.sort_by_key(|other| (other.node.msp_id != own_msp_id, !other.is_up()));
-    let runs_here = peer.chaincode(chaincode).is_some() || crate::chaincode::is_system(chaincode);
     let own = runs_here.then(|| Endorser::Own(Arc::clone(peer)));
     own.into_iter().chain(remote.into_iter().map(Endorser::Remote)).collect()
+}
+
+/// If the state cannot be read, the endorsers' own answers will say so.
+fn is_defined(channel: &Channel, chaincode: &str) -> bool {
+    !matches!(channel.ledger().definition(chaincode), Ok(None))
 }
 
 // === impl Endorser ===

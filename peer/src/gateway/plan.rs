@@ -25,6 +25,7 @@ pub(super) struct Plan {
     payload: Option<Bytes>,
     completed: Option<Vec<Endorsement>>,
     details: Vec<ErrorDetail>,
+    divided: bool,
 }
 
 /// One layout under way.
@@ -51,6 +52,7 @@ impl Plan {
             payload: None,
             completed: None,
             details: Vec::new(),
+            divided: false,
         }
     }
 
@@ -97,7 +99,10 @@ impl Plan {
         }
         match &self.payload {
             None => self.payload = Some(response.payload.clone()),
-            Some(first) if *first != response.payload => return Err(Differs),
+            Some(first) if *first != response.payload => {
+                self.divided = true;
+                return Err(Differs);
+            }
             Some(_) => {}
         }
         let Some(endorsement) = &response.endorsement else { return Ok(()) };
@@ -130,6 +135,16 @@ impl Plan {
     /// Notes why a peer's answer does not count.
     pub(super) fn failed(&mut self, detail: ErrorDetail) {
         self.details.push(detail);
+    }
+
+    /// Notes that a peer's chaincode refused what another peer may have endorsed.
+    pub(super) fn refused(&mut self) {
+        self.divided = true;
+    }
+
+    /// Whether peers gave different answers, as they do while one of them is a block behind.
+    pub(super) fn is_divided(&self) -> bool {
+        self.divided && self.payload.is_some()
     }
 
     /// The endorsed payload and the endorsements of the layout that is complete.
@@ -221,8 +236,19 @@ mod tests {
     fn an_answer_that_differs_does_not_count() {
         let mut plan = Plan::new(vec![layout(&["A", "B"])], peers(&[("A", &[0]), ("B", &[1])]));
         plan.endorsed("A", 0, &answer(b"x", b"a")).expect("first");
+        assert!(!plan.is_divided());
         assert_eq!(plan.endorsed("B", 1, &answer(b"y", b"b")), Err(Differs));
         assert!(!plan.is_complete());
+        assert!(plan.is_divided());
+    }
+
+    #[test]
+    fn a_refusal_divides_only_those_of_whom_one_endorsed() {
+        let mut plan = Plan::new(vec![layout(&["A", "B"])], peers(&[("A", &[0]), ("B", &[1])]));
+        plan.refused();
+        assert!(!plan.is_divided());
+        plan.endorsed("A", 0, &answer(b"x", b"a")).expect("first");
+        assert!(plan.is_divided());
     }
 
     #[test]

@@ -33,6 +33,15 @@ test("an async submit answers the result at once, and its commit status later", 
   assert.equal(text(await bench.evaluateTransaction("get", to)), "4");
 });
 
+test("transactions that each build on the last one's commit are endorsed, though the other peer may lag", async (t) => {
+  const bench = benchOf(t, "client-p256");
+  const [from, to] = [unique("from"), unique("to")];
+  await bench.submitTransaction("put", from, "40");
+  await bench.submitTransaction("put", to, "0");
+  for (let step = 0; step < 40; step += 1) await bench.submitTransaction("transfer", from, to, "1");
+  assert.equal(text(await bench.evaluateTransaction("get", to)), "40");
+});
+
 test("the commit status of an old transaction is answered at once, and again", async (t) => {
   const bench = benchOf(t, "client-p256");
   const submitted = await bench.submitAsync("put", { arguments: [unique("old"), "x"] });
