@@ -27,6 +27,6 @@ pub use health::get as http_get;
 pub use init::init;
 pub(crate) use init::now_unix_s;
 pub use ready::ready;
-pub use start::start;
+pub use start::{start, waiting};
 pub use status::{NodeStatus, Status, status};
-pub use stop::stop;
+pub use stop::{stop, stop_nodes};

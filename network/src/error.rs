@@ -8,9 +8,15 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use carecord_ledger::state::EngineError;
 use serde::Serialize;
 
 use crate::codes::Code;
+
+const PREFIX: &str = "error ";
+const HINT: &str = "  hint: ";
+/// How the system words a full disk; RocksDB passes on nothing but this text.
+const NO_SPACE: &str = "No space left on device";
 
 /// Exit codes of the binary; stable, because scripts depend on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -110,7 +116,51 @@ impl Failure {
                     .at(place)
                     .hint("free some space or choose another folder with --dir")
             }
+            std::io::ErrorKind::PermissionDenied => {
+                Self::new(Code::File, error.to_string().to_lowercase()).at(place).hint(
+                    "let the user who runs carecord read and write it (ls -l shows whose it is)",
+                )
+            }
             _ => Self::new(Code::File, error.to_string().to_lowercase()).at(place),
+        }
+    }
+
+    /// A node called `name` that cannot go on; what its operator can mend has a code of its own.
+    pub fn node(name: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        if error.to_string().contains(NO_SPACE) {
+            return Self::new(Code::DiskFull, error)
+                .at(name)
+                .hint("free some space, then start the node again; there is nothing to repair");
+        }
+        let causes = || std::iter::successors(Some(error), |cause| cause.source());
+        let taken = |io: &std::io::Error| io.kind() == std::io::ErrorKind::AddrInUse;
+        if causes().any(|cause| cause.downcast_ref().is_some_and(taken)) {
+            return Self::new(Code::PortTaken, error).at(name).hint(
+                "stop the program that uses it (ss -ltnp shows which), or give the node another port",
+            );
+        }
+        let foreign = causes().any(|cause| {
+            let log = cause.downcast_ref();
+            matches!(log, Some(carecord_blocks::Error::Foreign { .. }))
+                || matches!(cause.downcast_ref(), Some(EngineError::Format { .. }))
+        });
+        if foreign {
+            return Self::new(Code::OldFolder, error)
+                .at(name)
+                .hint("start the node with the version of carecord that wrote the folder");
+        }
+        Self::new(Code::NodeStopped, error).at(name)
+    }
+
+    /// The last failure in a node's log, as its process has printed it at its end.
+    pub fn read(log: &str) -> Option<Self> {
+        let lines: Vec<&str> = log.lines().collect();
+        let at = lines.iter().rposition(|line| line.starts_with(PREFIX))?;
+        let (code, cause) = lines[at].strip_prefix(PREFIX)?.split_once(": ")?;
+        let failure = Self::new(Code::find(code)?, cause);
+        match lines.get(at + 1).and_then(|line| line.strip_prefix(HINT)) {
+            Some(hint) => Some(failure.hint(hint)),
+            None => Some(failure),
         }
     }
 
@@ -150,10 +200,10 @@ impl Failure {
 
 // === impl Display for Failure ===
 
-/// One line with what and where; a second with what to do, if there is something to do.
+/// One line with what and where; a second with what to do, which the code's page says if nothing shorter does.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error {}: ", self.code)?;
+        write!(f, "{PREFIX}{}: ", self.code)?;
         if let Some(place) = &self.place {
             write!(f, "{place}: ")?;
         }
@@ -161,10 +211,10 @@ impl fmt::Display for Failure {
         if let Some(tx_id) = &self.tx_id {
             write!(f, " (transaction {tx_id})")?;
         }
-        if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n{HINT}{hint}"),
+            None => write!(f, "\n{HINT}`carecord explain {}` says what to do", self.code),
         }
-        Ok(())
     }
 }
 

@@ -338,7 +338,9 @@ pub fn read_credential(path: &Path) -> Outcome<Vec<u8>> {
                 .at(path.display())
                 .hint("restore it from a backup, or make a new network in another folder")
         }
-        _ => Failure::file(path, &error),
+        _ => Failure::new(Code::Certificate, format!("this certificate or key cannot be read: {error}").to_lowercase())
+            .at(path.display())
+            .hint("let the user who runs carecord read it (ls -l shows whose it is), or restore it from a backup"),
     })
 }
 

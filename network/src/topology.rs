@@ -6,7 +6,7 @@
 
 mod check;
 mod model;
-mod place;
+pub mod place;
 mod policy;
 mod problem;
 mod raw;
@@ -64,9 +64,22 @@ fn failure(file: &str, problems: &[Problem]) -> Failure {
         let code = other.code.text();
         cause.push_str(&format!("\n  also {code}: {file}:{}: {}", other.place, other.message));
     }
-    let failure = Failure::new(first.code, cause).at(format!("{file}:{}", first.place));
-    match &first.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
+    let hint = first.hint.as_deref().unwrap_or_else(|| remedy(first.code));
+    Failure::new(first.code, cause).at(format!("{file}:{}", first.place)).hint(hint)
+}
+
+/// What to do about a mistake that no rule has said more about.
+fn remedy(code: Code) -> &'static str {
+    match code {
+        Code::TopologySyntax => {
+            "correct this line; the topology.toml that `carecord network init` writes shows every section"
+        }
+        Code::TopologyDuplicate => "give one of the two another name or port",
+        Code::TopologyReference => "correct the name, or add the section that describes it",
+        Code::TopologyMissing => "add what is missing",
+        Code::TopologyPolicy => {
+            "write it like \"AND('HospitalAMSP.peer', 'HospitalBMSP.peer')\", or leave it out for a majority"
+        }
+        _ => "correct this line",
     }
 }

@@ -12,7 +12,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The log failed or is damaged.
-    #[error(transparent)]
+    #[error("{0}")]
     Log(#[from] carecord_blocks::Error),
     /// The log's records do not make sense together.
     #[error(transparent)]
@@ -21,7 +21,9 @@ pub enum Error {
     #[error("the channel's log has no genesis block; remove its folder and join again")]
     NoGenesis,
     /// A record of unknown kind or shape.
-    #[error("record of kind {kind} at {position} cannot be read; was the log written by a newer version?")]
+    #[error(
+        "record of kind {kind} at {position} cannot be read; was the log written by a newer version?"
+    )]
     Record {
         /// Its kind.
         kind: u8,
@@ -85,7 +87,9 @@ pub enum Error {
     #[error("a consenter's TLS certificate cannot be read")]
     ConsenterCertificate,
     /// This node is none of the channel's consenters.
-    #[error("channel {channel}: none of its consenters has this node's TLS certificate; was the node's certificate renewed, or the wrong genesis block given?")]
+    #[error(
+        "channel {channel}: none of its consenters has this node's TLS certificate; was the node's certificate renewed, or the wrong genesis block given?"
+    )]
     NotAConsenter {
         /// The channel.
         channel: String,

@@ -29,7 +29,18 @@ pub fn get(address: &str, path: &str) -> io::Result<(u16, String)> {
 pub(super) fn healthy(operations_address: &str) -> Result<(), String> {
     match get(operations_address, "/healthz") {
         Ok((200, _)) => Ok(()),
-        Ok((status, body)) => Err(format!("/healthz answers {status} {}", body.trim())),
+        Ok((status, body)) => {
+            Err(reason(&body)
+                .unwrap_or_else(|| format!("/healthz answers {status} {}", body.trim())))
+        }
         Err(error) => Err(error.to_string().to_lowercase()),
     }
+}
+
+/// The reasons of the checks that failed, out of the body of `/healthz`.
+fn reason(body: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    let checks = body["failed_checks"].as_array()?;
+    let reasons: Vec<&str> = checks.iter().filter_map(|check| check["reason"].as_str()).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }

@@ -17,8 +17,24 @@ pub fn init(
     output: Output,
 ) -> Outcome<NetworkFile> {
     refuse_old_folder(dir)?;
-    let now = now_unix_s();
     let addresses = ports::choose(topology)?;
+    let existed = dir.root().exists();
+    let made = make(dir, topology, text, &addresses, output);
+    if made.is_err() {
+        // Half a network is of no use, and would stand in the way of the next try.
+        remove(dir, existed);
+    }
+    made
+}
+
+fn make(
+    dir: &NetworkDir,
+    topology: &Topology,
+    text: &str,
+    addresses: &[ports::Addresses],
+    output: Output,
+) -> Outcome<NetworkFile> {
+    let now = now_unix_s();
 
     let step = output.step("certificates");
     let made = credentials::make(topology, &dir.organizations(), now)?;
@@ -27,7 +43,7 @@ pub fn init(
     let organisations = topology.organisations.len();
     step.done(&format!("{organisations} organisations, {identities} identities"));
 
-    let parts = genesis::Parts { topology, addresses: &addresses, made: &made };
+    let parts = genesis::Parts { topology, addresses, made: &made };
     for channel in &topology.channels {
         genesis::write(dir, &parts, channel, now)?;
     }
@@ -42,6 +58,20 @@ pub fn init(
 pub(crate) fn now_unix_s() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Takes away what [`make`] has written; a folder that was there before stays, empty as it was.
+fn remove(dir: &NetworkDir, existed: bool) {
+    // What cannot be removed either is named by the next try, which finds the folder not empty.
+    if !existed {
+        let _ = std::fs::remove_dir_all(dir.root());
+        return;
+    }
+    for entry in std::fs::read_dir(dir.root()).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let _ =
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
 }
 
 /// Two networks in one folder would take each other's keys and data.

@@ -11,28 +11,41 @@ use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
 use crate::process::Process;
-use crate::state::{NetworkFile, NodeEntry, read_credential};
+use crate::state::{NetworkFile, NodeEntry};
 
 const POLL: Duration = Duration::from_millis(20);
 /// Lines of a log that a failure shows.
 const LOG_LINES: usize = 5;
 
+/// A node that was just spawned.
+struct Started<'a> {
+    node: &'a NodeEntry,
+    /// Where the log of this run begins.
+    log_begin: u64,
+    child: Child,
+}
+
+/// The nodes that do not run.
+pub fn waiting(file: &NetworkFile) -> Vec<&NodeEntry> {
+    file.nodes.iter().filter(|node| Process::of_file(&node.pid_file).is_none()).collect()
+}
+
 /// Starts every node that is not running and waits until all are healthy; returns how many were started.
 pub fn start(file: &NetworkFile, patience: Duration, output: Output) -> Outcome<usize> {
-    let waiting: Vec<&NodeEntry> =
-        file.nodes.iter().filter(|node| Process::of_file(&node.pid_file).is_none()).collect();
+    let waiting = waiting(file);
     for node in &waiting {
         check(node)?;
     }
     let step = output.step("nodes");
     let mut children = Vec::with_capacity(waiting.len());
     for node in &waiting {
-        children.push((*node, spawn(node)?));
+        let log_begin = std::fs::metadata(&node.log_file).map_or(0, |log| log.len());
+        children.push(Started { node, log_begin, child: spawn(node, log_begin)? });
     }
     let deadline = Instant::now() + patience;
-    for (node, child) in &mut children {
-        step.progress(&format!("waiting for {}", node.name));
-        wait_healthy(node, child, deadline)?;
+    for started in &mut children {
+        step.progress(&format!("waiting for {}", started.node.name));
+        started.wait_healthy(deadline)?;
     }
     let orderers = file.nodes_of("orderer").count();
     let peers = file.nodes_of("peer").count();
@@ -42,24 +55,13 @@ pub fn start(file: &NetworkFile, patience: Duration, output: Output) -> Outcome<
 
 /// What would make the node fail at once: said before anything is started.
 fn check(node: &NodeEntry) -> Outcome<()> {
-    let config = crate::node::config::NodeConfig::load(&node.config_file)?;
-    for path in [&config.tls.certificate, &config.tls.key].into_iter().chain(&config.tls.roots) {
-        read_credential(path)?;
-    }
-    if !config.msp_dir.join("signcerts").is_dir() {
-        return Err(Failure::new(
-            Code::Certificate,
-            format!("{} has no signing certificate", node.name),
-        )
-        .at(config.msp_dir.display())
-        .hint("restore the folder from a backup, or make a new network in another folder"));
-    }
+    crate::node::config::NodeConfig::load(&node.config_file)?.check()?;
     let addresses =
         [Some(&node.address), node.cluster_address.as_ref(), Some(&node.operations_address)];
     addresses.into_iter().flatten().try_for_each(|address| ports::check_free(&node.name, address))
 }
 
-fn spawn(node: &NodeEntry) -> Outcome<Child> {
+fn spawn(node: &NodeEntry, log_begin: u64) -> Outcome<Child> {
     let failed = |path: &Path, error: &std::io::Error| Failure::file(path, error);
     let own = std::env::current_exe().map_err(|error| {
         Failure::new(Code::File, format!("cannot find the carecord binary: {error}"))
@@ -85,32 +87,43 @@ fn spawn(node: &NodeEntry) -> Outcome<Child> {
         .map_err(|error| failed(&own, &error))?;
     match Process::running(child.id()) {
         Some(process) => process.write(&node.pid_file)?,
-        None => return Err(stopped(node, "at once")),
+        None => return Err(stopped(node, log_begin, "at once")),
     }
     Ok(child)
 }
 
-fn wait_healthy(node: &NodeEntry, child: &mut Child, deadline: Instant) -> Outcome<()> {
-    loop {
-        let reason = match health::healthy(&node.operations_address) {
-            Ok(()) => return Ok(()),
-            Err(reason) => reason,
-        };
-        if let Ok(Some(status)) = child.try_wait() {
-            return Err(stopped(node, &status.to_string()));
+// === impl Started ===
+
+impl Started<'_> {
+    fn wait_healthy(&mut self, deadline: Instant) -> Outcome<()> {
+        let node = self.node;
+        loop {
+            let reason = match health::healthy(&node.operations_address) {
+                Ok(()) => return Ok(()),
+                Err(reason) => reason,
+            };
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(stopped(node, self.log_begin, &status.to_string()));
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::new(Code::NodeSlow, format!("not healthy in time: {reason}"))
+                    .at(&node.name)
+                    .hint(format!("its log is {}", node.log_file.display())));
+            }
+            std::thread::sleep(POLL);
         }
-        if Instant::now() >= deadline {
-            return Err(Failure::new(Code::NodeSlow, format!("not healthy in time: {reason}"))
-                .at(&node.name)
-                .hint(format!("its log is {}", node.log_file.display())));
-        }
-        std::thread::sleep(POLL);
     }
 }
 
-fn stopped(node: &NodeEntry, how: &str) -> Failure {
+/// In the node's own words if it said why it ended, else with the end of its log.
+fn stopped(node: &NodeEntry, log_begin: u64, how: &str) -> Failure {
     let _ = std::fs::remove_file(&node.pid_file);
-    let log = std::fs::read_to_string(&node.log_file).unwrap_or_default();
+    let log = std::fs::read(&node.log_file).unwrap_or_default();
+    let begin = usize::try_from(log_begin).unwrap_or(usize::MAX).min(log.len());
+    let log = String::from_utf8_lossy(&log[begin..]);
+    if let Some(failure) = Failure::read(&log) {
+        return failure;
+    }
     let lines: Vec<&str> = log.lines().rev().take(LOG_LINES).collect();
     let end: Vec<&str> = lines.into_iter().rev().collect();
     let cause = if end.is_empty() {

@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use crate::error::Outcome;
 use crate::process::{End, Process};
-use crate::state::NetworkFile;
+use crate::state::{NetworkFile, NodeEntry};
 
 /// How long a node may take to finish what is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Stops every node that runs; returns how many did. Peers stop first, so that orderers see them leave.
 pub fn stop(file: &NetworkFile) -> Outcome<usize> {
+    stop_nodes(&file.nodes.iter().collect::<Vec<_>>())
+}
+
+/// The same for some of the nodes.
+pub fn stop_nodes(nodes: &[&NodeEntry]) -> Outcome<usize> {
     let mut running = Vec::new();
     for role in ["peer", "orderer"] {
-        for node in file.nodes_of(role) {
+        for node in nodes.iter().filter(|node| node.role == role) {
             if let Some(process) = Process::of_file(&node.pid_file) {
                 process.end(End::Gracefully);
                 running.push((node, process));
@@ -23,7 +28,7 @@ pub fn stop(file: &NetworkFile) -> Outcome<usize> {
     for (node, process) in &running {
         process.stop(&node.name, PATIENCE)?;
     }
-    for node in &file.nodes {
+    for node in nodes {
         // A pid file of a process that ended by itself is left over; without it nothing is lost.
         let _ = std::fs::remove_file(&node.pid_file);
     }

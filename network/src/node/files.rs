@@ -16,6 +16,15 @@ use crate::state::read_credential;
 // === impl NodeConfig ===
 
 impl NodeConfig {
+    /// Fails where the node would fail at its start for want of a usable certificate, key or first block.
+    pub(crate) fn check(&self) -> Outcome<()> {
+        self.tls.identity()?;
+        self.tls.root_texts()?;
+        self.signer()?;
+        self.genesis_blocks()?;
+        Ok(())
+    }
+
     /// The node's signing identity.
     pub(super) fn signer(&self) -> Outcome<Arc<dyn Signer>> {
         let identity = keystore::load_signing_identity(&self.msp_dir, &self.msp_id)
@@ -55,5 +64,7 @@ fn genesis_block(path: &Path) -> Outcome<Block> {
 
 /// A certificate or key that is there and cannot be used.
 pub(super) fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Code::Certificate, error).at(path.display())
+    Failure::new(Code::Certificate, error)
+        .at(path.display())
+        .hint("restore it from a backup, or make a new network in another folder")
 }

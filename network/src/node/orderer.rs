@@ -70,5 +70,5 @@ fn orderer_config(config: &NodeConfig) -> Outcome<Config> {
 }
 
 fn failed(config: &NodeConfig, error: &carecord_orderer::Error) -> Failure {
-    Failure::new(Code::NodeStopped, error).at(&config.name)
+    Failure::node(&config.name, error)
 }

@@ -67,5 +67,5 @@ fn peer_config(config: &NodeConfig, observed: &Observed) -> Outcome<PeerConfig> 
 }
 
 fn failed(config: &NodeConfig, error: &carecord_peer::Error) -> Failure {
-    Failure::new(Code::NodeStopped, error).at(&config.name)
+    Failure::node(&config.name, error)
 }

@@ -39,7 +39,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// Reading or writing state failed.
-    #[error(transparent)]
+    #[error("{0}")]
     State(#[from] EngineError),
     /// A definition in `_lifecycle` state cannot be read.
     #[error(transparent)]

@@ -54,6 +54,14 @@ pub enum Error {
     /// An address is not `host:port`.
     #[error("address '{0}' is not of the form host:port")]
     Address(String),
+    /// A listener could not be opened, most often because another program has the port.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -118,7 +118,9 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
 impl Server {
     /// Binds `address` and serves `routes` there.
     pub async fn bind(self, address: &str, routes: Routes) -> Result<ServerHandle, Error> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| Error::Listen { address: address.to_owned(), source })?;
         self.serve(listener, routes)
     }
 

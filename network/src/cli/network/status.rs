@@ -36,8 +36,12 @@ impl Status {
         if problems.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(Code::Unhealthy, problems.join("\n  "))
-            .hint("`carecord network up` starts nodes that are down"))
+        let hint = if status.nodes.iter().all(|node| node.pid.is_some()) {
+            "mend what the lines say, then `carecord network down` and `carecord network up`"
+        } else {
+            "`carecord network up` starts nodes that are down"
+        };
+        Err(Failure::new(Code::Unhealthy, problems.join("\n  ")).hint(hint))
     }
 }
 

@@ -40,6 +40,7 @@ impl Up {
         let patience = Duration::from_secs(self.timeout);
         let file = self.prepare(&dir, output)?;
         refuse_second_start(&dir, &file)?;
+        let ours = bringup::waiting(&file);
         let brought_up = async {
             bringup::start(&file, patience, output)?;
             let session = Session::open(dir.root())?;
@@ -47,8 +48,8 @@ impl Up {
             bringup::deploy(&session, patience, output).await
         };
         if let Err(failure) = brought_up.await {
-            // Half a network is of no use; what its logs say stays in the folder.
-            bringup::stop(&file)?;
+            // Nodes that ran before go on; what the logs of the others say stays in the folder.
+            bringup::stop_nodes(&ours)?;
             return Err(failure);
         }
         let file = dir.read()?;
