@@ -27,7 +27,7 @@ node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0
 if [ "$node_major" -ge 20 ] && command -v npm >/dev/null; then
   (
     cd network/compat/node
-    npm ci --silent --no-audit --no-fund
+    npm ci --silent --prefer-offline --no-audit --no-fund
     npm test --silent
   ) || status=1
 else
