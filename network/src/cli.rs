@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod block;
 mod consent;
+mod debug;
 mod demo;
 mod explain;
 mod identity;
@@ -73,6 +74,9 @@ enum Command {
     /// Measure a running network.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Look for what must not be on a disk.
+    #[command(subcommand, hide = true)]
+    Debug(debug::Debug),
     /// What an error code means and what to do.
     Explain(explain::Explain),
 }
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, output: Output) -> Outcome<()> {
     match command {
         Command::Node(command) => command.run(),
+        Command::Debug(command) => command.run(output),
         Command::Explain(command) => command.run(output),
         Command::Demo(command) => in_runtime(command.run(output)),
         Command::Network(command) => in_runtime(command.run(output)),

@@ -20,6 +20,7 @@ pub mod node;
 pub mod output;
 pub mod people;
 pub mod process;
+pub mod scan;
 pub mod session;
 pub mod state;
 pub mod topology;

@@ -60,6 +60,7 @@ pub fn network(dir: &NetworkDir, terms: &Terms, options: Options) -> Outcome<Rep
         .filter(|node| Process::of_file(&node.pid_file).is_some())
         .map(|node| node.name.clone())
         .collect();
+    report.complete &= report.running.is_empty();
     Ok(report)
 }
 

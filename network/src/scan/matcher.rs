@@ -48,7 +48,10 @@ impl Matcher {
     }
 
     /// Every term in `bytes`, with the offset of where it begins.
-    pub(super) fn find<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (TermId, usize)> + 'a {
+    pub(super) fn find<'a>(
+        &'a self,
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = (TermId, usize)> + 'a {
         self.automaton
             .find_overlapping_iter(bytes)
             .map(|found| (self.owners[found.pattern().as_usize()], found.start()))

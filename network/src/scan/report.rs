@@ -8,15 +8,20 @@ use super::terms::Class;
 use crate::output;
 
 /// Version of the report's form.
-pub const SCHEMA: &str = "carecord.scan/v1";
+pub(super) const SCHEMA: &str = "carecord.scan/v1";
+
+/// A leak of this many terms is known well enough without the others.
+pub(super) const HITS_MAX: usize = 1000;
 
 /// Everything a scan did and found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Always [`SCHEMA`].
+    /// Always `carecord.scan/v1`.
     pub schema: &'static str,
-    /// Whether nothing was found and everything was looked at.
+    /// Whether nothing was found.
     pub clean: bool,
+    /// Whether everything was looked at: no node ran, no file went away, no stream was too long.
+    pub complete: bool,
     /// Terms looked for, by class.
     pub terms: BTreeMap<Class, usize>,
     /// Terms left out because random bytes would hold them.
@@ -29,7 +34,9 @@ pub struct Report {
     pub excluded: Vec<Excluded>,
     /// Nodes that ran during the scan; their newest rows may be in memory only.
     pub running: Vec<String>,
-    /// What was found.
+    /// How much was found.
+    pub hits_total: u64,
+    /// What was found, the first thousand.
     pub hits: Vec<Hit>,
 }
 
@@ -141,9 +148,10 @@ impl Report {
             let (items, bytes) = (store.items.to_string(), store.bytes.to_string());
             [store.owner.clone(), kind, items, bytes, store.path.clone()]
         });
-        let excluded = self.excluded.iter().map(|rule| {
-            [rule.rule.to_owned(), rule.files.to_string(), rule.bytes.to_string()]
-        });
+        let excluded = self
+            .excluded
+            .iter()
+            .map(|rule| [rule.rule.to_owned(), rule.files.to_string(), rule.bytes.to_string()]);
         let mut parts = vec![
             output::table(["OWNER", "STORE", "ITEMS", "BYTES", "PATH"], stores),
             output::table(["LEFT OUT", "FILES", "BYTES"], excluded),
@@ -167,7 +175,7 @@ impl Report {
         let mut line = format!(
             "{} found of {terms} terms in {} files ({} bytes), {} tables ({} rows), {} record logs ({} records), \
              {} certificates",
-            self.hits.len(),
+            self.hits_total,
             totals.files,
             totals.file_bytes,
             totals.tables,

@@ -32,7 +32,7 @@ impl Source for File {
     }
 }
 
-impl Source for [u8] {
+impl Source for &[u8] {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
         let read = buf.len().min(self.len() - from);
@@ -42,37 +42,23 @@ impl Source for [u8] {
 }
 
 /// Reads a source from an offset on.
-pub(super) struct Tail<'a, S: Source + ?Sized> {
-    source: &'a S,
+pub(super) struct Tail<'a> {
+    source: &'a dyn Source,
     offset: u64,
 }
 
 // === impl Tail ===
 
-impl<'a, S: Source + ?Sized> Tail<'a, S> {
-    pub(super) fn new(source: &'a S, offset: u64) -> Self {
+impl<'a> Tail<'a> {
+    pub(super) fn new(source: &'a dyn Source, offset: u64) -> Self {
         Self { source, offset }
     }
 }
 
-impl<S: Source + ?Sized> Read for Tail<'_, S> {
+impl Read for Tail<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read_at(buf, self.offset)?;
         self.offset += read as u64;
         Ok(read)
     }
-}
-
-/// Fills `buf` from `from` on as far as the stream goes; an error ends the stream and comes with what was read.
-pub(super) fn fill(reader: &mut dyn Read, buf: &mut [u8]) -> (usize, Option<io::Error>) {
-    let mut filled = 0;
-    while filled < buf.len() {
-        match reader.read(&mut buf[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (filled, Some(error)),
-        }
-    }
-    (filled, None)
 }

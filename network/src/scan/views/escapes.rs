@@ -43,12 +43,10 @@ fn decode(
 /// The runs of printable UTF-8.
 fn texts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let printable = |byte: u8| byte >= 0x20 && byte != 0x7F || byte.is_ascii_whitespace();
-    bytes
-        .utf8_chunks()
-        .flat_map(move |chunk| {
-            let valid = chunk.valid().as_bytes();
-            super::runs(valid, TEXT_BYTES_MIN, printable)
-        })
+    bytes.utf8_chunks().flat_map(move |chunk| {
+        let valid = chunk.valid().as_bytes();
+        super::runs(valid, TEXT_BYTES_MIN, printable)
+    })
 }
 
 fn unescape_json(text: &[u8], out: &mut Vec<u8>) {
@@ -119,7 +117,11 @@ mod tests {
     #[test]
     fn json_in_a_json_string_is_read() {
         check(View::Json, r#"{"m":"{\"family\":\"Razo\"}"}"#, r#""family":"Razo""#);
-        check(View::Json, r"Mar\u00eda \ud83d\ude00 a\/b\\c \ud83d end", "María 😀 a/b\\c \\ud83d end");
+        check(
+            View::Json,
+            r"Mar\u00eda \ud83d\ude00 a\/b\\c \ud83d end",
+            "María 😀 a/b\\c \\ud83d end",
+        );
         check(View::Json, "line one\\nline two \\x \\u12", "line one\nline two \\x \\u12");
     }
 

@@ -5,29 +5,27 @@ use super::GAP;
 /// Fewer characters than the shortest term.
 const RUN_CHARS_MIN: usize = 7;
 
+/// Both byte orders are written where both can be read: a letter before the text shifts the one into the other.
 pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> usize {
     let mut parts = 0;
-    let mut at = 0;
+    let mut end = 0;
     for zero in memchr::memchr_iter(0, bytes) {
-        if zero < at {
+        if zero < end {
             continue;
         }
         // Low byte first: the letter stands before its zero. High byte first: after it.
-        let little = zero.checked_sub(1).map_or(0, |from| letters(&bytes[from..], 0));
-        let big = letters(&bytes[zero..], 1);
-        let (from, count, letter) = match little >= big {
-            true => (zero.saturating_sub(1), little, 0),
-            false => (zero, big, 1),
-        };
-        if count < RUN_CHARS_MIN {
-            continue;
+        for (from, letter) in [(zero.saturating_sub(1), 0), (zero, 1)] {
+            let count = letters(&bytes[from..], letter);
+            if count < RUN_CHARS_MIN {
+                continue;
+            }
+            let units = bytes[from..from + 2 * count].chunks_exact(2);
+            let text: String = units.map(|unit| char::from(unit[letter])).collect();
+            out.extend(text.as_bytes());
+            out.extend(GAP);
+            parts += 1;
+            end = end.max(from + 2 * count);
         }
-        let units = bytes[from..from + 2 * count].chunks_exact(2);
-        let text: String = units.map(|unit| char::from(unit[letter])).collect();
-        out.extend(text.as_bytes());
-        out.extend(GAP);
-        parts += 1;
-        at = from + 2 * count;
     }
     parts
 }
