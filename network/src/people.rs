@@ -80,7 +80,11 @@ pub async fn register(session: &Session, channel: &str, users: &[&UserEntry]) ->
         .map(|(user, entered)| async move {
             entered?;
             let person = session.person(user, channel)?;
-            once(|| person.register_key()).await
+            let known = retry(|| person.subject(person.id())).await.map_err(|e| from_sdk(&e))?;
+            match known.encryption_key {
+                Some(key) if key.registration.kid == person.kid() => Ok(()),
+                _ => once(|| person.register_key()).await,
+            }
         })
         .buffered(IN_FLIGHT)
         .collect()

@@ -32,7 +32,7 @@ const ED25519_V1: [u8; 16] = [
 /// as version 1, without the public key.
 pub(crate) fn private_pem(key: &KeyPair) -> Zeroizing<String> {
     let der = Zeroizing::new(key.serialize_der());
-    let secret = der.get(2..16).filter(|head| **head == ED25519_V2).and(der.get(16..48));
+    let secret = der.get(2..16).filter(|head| **head == ED25519_V2).and_then(|_| der.get(16..48));
     match secret {
         Some(secret) => {
             let der = [&ED25519_V1, secret].concat();

@@ -80,6 +80,7 @@ pub async fn run(
     job.revoke(&charts, &cast.doctor).await?;
     job.settle().await?;
     job.refuse("refused after revocation", &charts, &cast.doctor).await?;
+    job.settle().await?;
     job.audit(&charts, cast.strangers.len() + 1).await;
     let (nodes, agrees) = job.agreement().await?;
 

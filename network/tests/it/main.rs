@@ -1,0 +1,8 @@
+//! The network room from outside: topology files, what `init` writes, the command line, a network that runs.
+
+mod command_line;
+mod generated;
+mod health;
+mod running;
+mod support;
+mod topology;
