@@ -97,6 +97,7 @@ impl Channel {
 
     pub(crate) fn halt(&self, reason: String) {
         self.halted.lock().get_or_insert(reason);
+        self.events.stop();
     }
 }
 

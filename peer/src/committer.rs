@@ -87,6 +87,10 @@ fn count(peer: &Peer, channel: &Channel, committed: &Committed, bytes: usize, st
     let seconds = started.elapsed().as_secs_f64();
     metrics.block_processing_time.with_label_values(&label).observe(seconds);
     metrics.block_bytes.with_label_values(&label).observe(bytes as f64);
+    let (log, state) = (committed.spent.log.as_secs_f64(), committed.spent.state.as_secs_f64());
+    metrics.blockstorage_commit_time.with_label_values(&label).observe(log);
+    metrics.blockstorage_and_pvtdata_commit_time.with_label_values(&label).observe(log);
+    metrics.statedb_commit_time.with_label_values(&label).observe(state);
     for tx in &committed.transactions {
         let kind = match tx.header_type {
             Some(kind @ (HeaderType::EndorserTransaction | HeaderType::Config)) => {

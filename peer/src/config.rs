@@ -73,6 +73,8 @@ pub struct Timeouts {
     pub endorsement: Duration,
     /// For an orderer's answer to one envelope.
     pub broadcast: Duration,
+    /// For an orderer that takes transactions, while none does: a leader may just be being elected.
+    pub submit: Duration,
     /// For one call of a chaincode.
     pub execution: Duration,
     /// How far a proposal's time may be off, either way.
@@ -156,6 +158,8 @@ impl Default for Timeouts {
         Self {
             endorsement: Duration::from_secs(10),
             broadcast: Duration::from_secs(10),
+            // Shorter than the 5 s after which the official SDKs give up, so that they get the reason.
+            submit: Duration::from_secs(4),
             execution: Duration::from_secs(30),
             time_window: Duration::from_secs(15 * 60),
             retry_after: Duration::from_secs(3),

@@ -48,6 +48,8 @@ struct Waiters {
     by_tx_id: HashMap<String, Vec<(u64, oneshot::Sender<TxStatus>)>>,
     next_id: u64,
     count: usize,
+    /// Whether no block will come any more.
+    stopped: bool,
 }
 
 /// A place in the queue for one transaction; dropping it gives the place up.
@@ -121,10 +123,20 @@ impl Events {
             return Err(Crowded);
         }
         let id = waiters.next_id;
-        waiters.next_id += 1;
-        waiters.count += 1;
-        waiters.by_tx_id.entry(tx_id.to_owned()).or_default().push((id, sender));
+        if !waiters.stopped {
+            waiters.next_id += 1;
+            waiters.count += 1;
+            waiters.by_tx_id.entry(tx_id.to_owned()).or_default().push((id, sender));
+        }
         Ok(Waiting { events: Arc::clone(self), tx_id: tx_id.to_owned(), id, receiver })
+    }
+
+    /// Lets all who wait for a transaction go, now and from now on: the channel has halted.
+    pub(crate) fn stop(&self) {
+        let mut waiters = self.waiters.lock();
+        waiters.stopped = true;
+        waiters.count = 0;
+        waiters.by_tx_id.clear();
     }
 
     fn remember(&self, block: CommittedBlock) {
@@ -194,5 +206,15 @@ mod tests {
         drop(other);
         assert_eq!(events.waiters.lock().count, 0);
         assert!(events.waiters.lock().by_tx_id.is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_channel_that_has_stopped() {
+        let events = Arc::new(Events::new(1));
+        let before = events.wait_for("a").expect("there is room");
+        events.stop();
+        assert_eq!(before.status().await, None);
+        assert_eq!(events.wait_for("a").expect("there is room").status().await, None);
+        assert_eq!(events.waiters.lock().count, 0);
     }
 }

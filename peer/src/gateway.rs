@@ -63,7 +63,7 @@ impl gateway_server::Gateway for GatewayService {
         request: Request<SubmitRequest>,
     ) -> Result<Response<SubmitResponse>, Status> {
         let deadline = deadline(&request);
-        let submitting = submit::submit(&self.peer, request.into_inner());
+        let submitting = submit::submit(&self.peer, request.into_inner(), deadline);
         let late = "submit timeout expired while broadcasting to ordering service";
         Ok(in_time(deadline, late, submitting).await?.into())
     }

@@ -4,6 +4,7 @@
 //! lost after that is replayed. An error on the way never turns into a verdict: the ledger stops and says why.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use carecord_blocks::verify::BlockVerifier;
@@ -36,6 +37,17 @@ pub struct Committed {
     pub transactions: Vec<CommittedTx>,
     /// The new configuration, if the block brought one.
     pub bundle: Option<Arc<Bundle>>,
+    /// What it took; for metrics, never for a verdict.
+    pub spent: Spent,
+}
+
+/// Where the time of a commit went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// The append to the block log, synced.
+    pub log: Duration,
+    /// The write of state, history and indexes.
+    pub state: Duration,
 }
 
 /// What became of a transaction.
@@ -114,8 +126,11 @@ impl Ledger {
 
         block::set_flags(&mut block, &flags(&codes));
         block::set_commit_hash(&mut block, savepoint.commit_hash.as_ref().map_or(&[], |h| &h[..]));
+        let started = Instant::now();
         self.blocks.append(&block)?;
+        let log = started.elapsed();
         self.engine.write(batch)?;
+        let spent = Spent { log, state: started.elapsed() - log };
 
         let bundle = config.map(|(_, bundle)| bundle);
         *self.tip.write() = Tip {
@@ -130,6 +145,7 @@ impl Ledger {
             block: Arc::new(block),
             transactions: summaries(prefetched.transactions, &codes),
             bundle,
+            spent,
         })
     }
 }

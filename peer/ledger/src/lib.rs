@@ -28,7 +28,7 @@ mod updates;
 pub mod validator;
 mod write;
 
-pub use commit::{Committed, CommittedTx};
+pub use commit::{Committed, CommittedTx, Spent};
 pub use commit_hash::commit_hash;
 pub use definition::Definition;
 pub use error::Error;

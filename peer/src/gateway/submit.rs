@@ -1,6 +1,9 @@
 //! Submit: the signed transaction goes to an orderer.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use carecord_comm::with_details;
 use carecord_proto::{
@@ -13,10 +16,18 @@ use tonic::{Code, Status};
 
 use crate::{orderers::Orderer, peer::Peer};
 
+/// The pause before all orderers are asked again, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
+/// How long before the client's own deadline it should have its answer.
+const BEFORE_DEADLINE: Duration = Duration::from_millis(250);
+
 /// Tries one orderer after the other until one takes the transaction.
+///
+/// While none does, as during the election of a leader, all are asked again; Fabric leaves that to the client.
 pub(super) async fn submit(
     peer: &Arc<Peer>,
     request: SubmitRequest,
+    deadline: Option<Instant>,
 ) -> Result<SubmitResponse, Status> {
     if request == SubmitRequest::default() {
         return Err(Status::invalid_argument("a submit request is required"));
@@ -27,14 +38,36 @@ pub(super) async fn submit(
     if prepared.signature.is_empty() {
         return Err(Status::invalid_argument("prepared transaction must be signed"));
     }
-    let orderers = orderers(peer, &request.channel_id, &prepared)?;
+    let give_up = Instant::now() + peer.config().timeouts.submit;
+    let give_up = deadline
+        .and_then(|at| at.checked_sub(BEFORE_DEADLINE))
+        .map_or(give_up, |at| at.min(give_up));
+    let mut pause = PAUSES.0;
+    loop {
+        let orderers = orderers(peer, &request.channel_id, &prepared)?;
+        let Some(details) = offer(peer, &orderers, &prepared).await? else {
+            return Ok(SubmitResponse {});
+        };
+        if Instant::now() + pause >= give_up {
+            let message = "no orderers could successfully process transaction";
+            return Err(with_details(Code::Unavailable, message, details));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Offers the transaction to each in turn; gives what went wrong if none took it.
+async fn offer(
+    peer: &Arc<Peer>,
+    orderers: &[Arc<Orderer>],
+    prepared: &Envelope,
+) -> Result<Option<Vec<ErrorDetail>>, Status> {
     let mut details = Vec::new();
     for orderer in orderers {
-        match broadcast(peer, &orderer, &prepared).await {
-            Ok(answer) if answer.status() == OrdererStatus::Success => {
-                return Ok(SubmitResponse {});
-            }
-            Ok(answer) => judge(&orderer, &answer)?,
+        match broadcast(peer, orderer, prepared).await {
+            Ok(answer) if answer.status() == OrdererStatus::Success => return Ok(None),
+            Ok(answer) => judge(orderer, &answer)?,
             Err(message) => {
                 let (address, msp_id) = (orderer.node.address.clone(), orderer.node.msp_id.clone());
                 tracing::warn!(orderer = address, message, "orderer did not answer");
@@ -43,8 +76,7 @@ pub(super) async fn submit(
             }
         }
     }
-    let message = "no orderers could successfully process transaction";
-    Err(with_details(Code::Unavailable, message, details))
+    Ok(Some(details))
 }
 
 /// The channel that the request names, or, if it names none, that of the transaction.

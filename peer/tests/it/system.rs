@@ -146,7 +146,7 @@ async fn what_the_peer_does_is_counted() {
             1.0,
         ),
         (
-            "chaincode_shim_requests_received{channel=\"care\",chaincode=\"mischief:1.0\",type=\"PUT_STATE\"}",
+            "chaincode_shim_requests_received{chaincode=\"mischief:1.0\",channel=\"care\",type=\"PUT_STATE\"}",
             1.0,
         ),
         (

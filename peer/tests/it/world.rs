@@ -44,7 +44,6 @@ pub(crate) struct World {
     pub(crate) orgs: Vec<Org>,
     pub(crate) solo: Solo,
     pub(crate) orderer: Option<ServerHandle>,
-    pub(crate) orderer_address: String,
     pub(crate) peers: Vec<Node>,
     pub(crate) genesis: Block,
     orderer_org: Org,
@@ -109,7 +108,7 @@ impl World {
         let genesis = genesis(&orderer_org, &orgs, &orderer_address);
         solo.begin(&genesis);
         let orderer = Some(orderer);
-        Self { orgs, solo, orderer, orderer_address, peers: Vec::new(), genesis, orderer_org }
+        Self { orgs, solo, orderer, peers: Vec::new(), genesis, orderer_org }
     }
 
     /// Starts a peer of an organisation; it knows the peers before it, and they learn nothing of it.
@@ -129,6 +128,7 @@ impl World {
         config.chaincodes = vec![Arc::new(Mischief("mischief")), Arc::new(Mischief("other"))];
         config.peers = self.peers.iter().map(Node::remote).collect();
         config.timeouts.execution = Duration::from_secs(1);
+        config.timeouts.submit = Duration::from_millis(500);
         config
     }
 
@@ -151,10 +151,6 @@ impl World {
 
     pub(crate) fn orderer_member(&self) -> Arc<dyn Signer> {
         self.orderer_org.person(false, validity())
-    }
-
-    pub(crate) fn orderer_org(&self) -> &Org {
-        &self.orderer_org
     }
 
     /// Waits until a peer has committed everything that is ordered.
