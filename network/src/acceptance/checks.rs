@@ -10,6 +10,7 @@ mod flips;
 mod gateway_sdk;
 mod golden;
 mod kills;
+mod leaks;
 mod main_job;
 mod suites;
 mod syncs;
@@ -17,12 +18,13 @@ mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 12] = [
+    let groups: [&[Check]; 13] = [
         golden::CHECKS,
         flips::CHECKS,
         suites::CHECKS,
         bringup::CHECKS,
         main_job::CHECKS,
+        leaks::CHECKS,
         gateway_sdk::CHECKS,
         verifier::CHECKS,
         syncs::CHECKS,

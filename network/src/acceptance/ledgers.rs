@@ -11,6 +11,9 @@ use carecord_proto::{block, fabric_file, testdata};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
+/// Where the test data is if nobody says otherwise, as seen from the sources.
+const BESIDE: &str = "../shared/data";
+
 /// One ledger of the test data.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Golden {
@@ -55,7 +58,11 @@ impl Golden {
 
 /// A file or folder of the test data; a check without it falls short.
 pub(super) fn data(relative: &str) -> Outcome<PathBuf> {
-    testdata::path(relative).ok_or_else(|| {
+    let beside = || {
+        let path = super::suite::sources().join(BESIDE).join(relative);
+        path.exists().then_some(path)
+    };
+    testdata::path(relative).or_else(beside).ok_or_else(|| {
         Failure::new(Code::Short, format!("the test data has no {relative}"))
             .hint("name the folder of the test data with CARECORD_TESTDATA")
     })

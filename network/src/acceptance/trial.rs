@@ -33,6 +33,7 @@ pub(super) struct Trial {
     dir: PathBuf,
     binary: PathBuf,
     session: Session,
+    leave: bool,
 }
 
 // === impl Trial ===
@@ -61,7 +62,12 @@ impl Trial {
     /// Takes over a network that somebody else brought up in `dir`.
     pub(super) fn adopt(context: &Context, dir: &Path) -> Outcome<Self> {
         let session = Session::open(dir)?;
-        Ok(Self { dir: dir.to_owned(), binary: context.binary.clone(), session })
+        Ok(Self { dir: dir.to_owned(), binary: context.binary.clone(), session, leave: false })
+    }
+
+    /// Lets it run on when it is dropped, for a check that comes later; the end of the run ends it.
+    pub(super) fn leave(&mut self) {
+        self.leave = true;
     }
 
     /// Its folder.
@@ -173,7 +179,9 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        end_all(&self.dir);
+        if !self.leave {
+            end_all(&self.dir);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! At full scale the clone has an empty cache, so that everything is compiled again; below that it shares this
 //! machine's cache and only shows that a clone is complete.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::acceptance::program::Program;
@@ -50,13 +50,13 @@ async fn clone(context: &Context) -> Outcome<PathBuf> {
     if folder.join("Makefile").exists() {
         return Ok(folder);
     }
-    let from: &Path = sources();
+    let from = sources();
     if !from.join(".git").exists() {
         return Err(Failure::new(Code::Short, "the sources are no git checkout").at(from.display()));
     }
     Program::new("git")
         .args(["clone", "--quiet"])
-        .args([from, folder.as_path()])
+        .args([&from, &folder])
         .succeed(Duration::from_secs(300))
         .await?;
     Ok(folder)

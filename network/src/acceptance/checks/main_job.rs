@@ -14,9 +14,11 @@ use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
 const PATIENTS: usize = 31;
-const FHIR: &str = "synthea-r4";
+/// Foreign patients in the test data.
+pub(super) const FHIR: &str = "synthea-r4";
 const PATIENCE: Duration = Duration::from_secs(3_600);
 const IDLE_SECONDS: usize = 60;
+const NODES: usize = 7;
 const MEMORY_BYTES_MAX: u64 = 200_000_000;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -77,29 +79,16 @@ async fn synthea(context: &Context) -> Outcome<Finding> {
     Ok(context.scale_remark(finding, &format!("{patients} patients")))
 }
 
-/// Needs a network with the patients loaded; the one of `main-job-synthea` if it still runs.
 async fn memory(context: &Context) -> Outcome<Finding> {
-    let dir = loaded(context);
-    let running = match Trial::adopt(context, &dir) {
-        Ok(trial) if trial.pss_bytes().is_ok() => Some(trial),
-        _ => None,
-    };
-    let trial = match running {
-        Some(trial) => trial,
-        None => {
-            let (said, _) = load_patients(context).await?;
-            if !said.ok {
-                return Err(Failure::new(Code::Short, said.last_words()));
-            }
-            Trial::adopt(context, &dir)?
-        }
-    };
+    let mut trial = loaded_network(context).await?;
+    // The search for leaks goes on with it.
+    trial.leave();
     let loaded = trial.pss_bytes()?;
     let idle = context.scaled(IDLE_SECONDS, 5);
     tokio::time::sleep(Duration::from_secs(idle as u64)).await;
     let bytes = trial.pss_bytes()?;
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let ok = bytes < MEMORY_BYTES_MAX && trial.nodes().len() == 7;
+    let ok = bytes < MEMORY_BYTES_MAX && trial.nodes().len() == NODES;
     let mut each = Vec::new();
     for node in trial.nodes() {
         each.push(format!("{} {:.0}", node.name, megabytes(trial.node_pss_bytes(node)?)));
@@ -108,6 +97,22 @@ async fn memory(context: &Context) -> Outcome<Finding> {
         .remark(format!("{:.0} MB before the pause", megabytes(loaded)))
         .remark(each.join(", "));
     Ok(context.scale_remark(finding, &format!("{idle} idle seconds")))
+}
+
+/// The demonstration network with the foreign patients loaded; the one that `main-job-synthea` left, if it runs.
+pub(super) async fn loaded_network(context: &Context) -> Outcome<Trial> {
+    let dir = loaded(context);
+    if let Ok(mut trial) = Trial::adopt(context, &dir) {
+        if trial.pss_bytes().is_ok() {
+            return Ok(trial);
+        }
+        trial.leave();
+    }
+    let (said, _) = load_patients(context).await?;
+    if !said.ok {
+        return Err(Failure::new(Code::Short, said.last_words()));
+    }
+    Trial::adopt(context, &dir)
 }
 
 /// Runs the main job on the foreign patients and leaves the network up.

@@ -77,6 +77,12 @@ impl Person {
         Ok(Opened { content, record, tx_id })
     }
 
+    /// The data key of a record, released as for opening it: for a person's other device, or for a search for keys
+    /// where none may be.
+    pub async fn data_key(&self, record: &Id, purpose: Purpose) -> Result<DataKey, Error> {
+        Ok(self.access(record, purpose).await?.key)
+    }
+
     /// The caller's own records, as patient.
     pub async fn my_records(&self) -> Result<Vec<Record>, Error> {
         self.list("records:ListMine", &[]).await
