@@ -8,6 +8,11 @@ mod grpc;
 mod ledger;
 mod orderer;
 
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, TextEncoder, core::Collector,
@@ -27,6 +32,7 @@ const BYTE_BUCKETS: [f64; 7] = [1e3, 1e4, 1e5, 5e5, 1e6, 2e6, 1e7];
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     registry: prometheus::Registry,
+    names: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Everything a peer counts.
@@ -121,8 +127,15 @@ impl Registry {
         self.registered(HistogramVec::new(options, labels))
     }
 
+    /// The names of all metrics, also of those that have no series yet.
+    pub fn names(&self) -> Vec<String> {
+        self.names.lock().expect("no holder of this lock panics").iter().cloned().collect()
+    }
+
     /// Adds a collector of one's own.
     pub fn register(&self, collector: impl Collector + 'static) {
+        let names = collector.desc().into_iter().map(|desc| desc.fq_name.clone());
+        self.names.lock().expect("no holder of this lock panics").extend(names);
         if let Err(error) = self.registry.register(Box::new(collector)) {
             tracing::error!(%error, "metric is not exported");
         }
