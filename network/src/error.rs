@@ -38,9 +38,12 @@ pub enum Exit {
     Timeout = 7,
 }
 
-/// One failure, as it is shown to the user.
+/// One failure, as it is shown to the user; boxed, because nearly every function may return one.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct Failure(Box<Said>);
+
+#[derive(Debug, Clone)]
+struct Said {
     code: Cow<'static, str>,
     exit: Exit,
     cause: String,
@@ -57,53 +60,44 @@ pub type Outcome<T> = Result<T, Failure>;
 impl Failure {
     /// A failure with `code`'s usual exit code; `cause` is a lower-case fragment.
     pub fn new(code: Code, cause: impl fmt::Display) -> Self {
-        Self {
-            code: Cow::Borrowed(code.text()),
-            exit: code.exit(),
-            cause: cause.to_string(),
-            place: None,
-            hint: None,
-            tx_id: None,
-        }
+        Self::said(Cow::Borrowed(code.text()), code.exit(), cause)
     }
 
     /// A failure that another component has given its own code to.
     pub fn foreign(code: &str, exit: Exit, cause: impl fmt::Display) -> Self {
-        Self {
-            code: Cow::Owned(code.to_owned()),
-            exit,
-            cause: cause.to_string(),
-            place: None,
-            hint: None,
-            tx_id: None,
-        }
+        Self::said(Cow::Owned(code.to_owned()), exit, cause)
+    }
+
+    fn said(code: Cow<'static, str>, exit: Exit, cause: impl fmt::Display) -> Self {
+        let cause = cause.to_string();
+        Self(Box::new(Said { code, exit, cause, place: None, hint: None, tx_id: None }))
     }
 
     /// Says where: a file, `file:line`, an address or a node's name.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.place = Some(place.to_string());
+        self.0.place = Some(place.to_string());
         self
     }
 
     /// Says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
-        self.hint = Some(hint.to_string());
+        self.0.hint = Some(hint.to_string());
         self
     }
 
     /// Names the transaction that failed.
     #[must_use]
     pub fn tx(mut self, tx_id: impl fmt::Display) -> Self {
-        self.tx_id = Some(tx_id.to_string());
+        self.0.tx_id = Some(tx_id.to_string());
         self
     }
 
     /// Ends the process with another exit code than the usual one.
     #[must_use]
     pub fn exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+        self.0.exit = exit;
         self
     }
 
@@ -166,34 +160,34 @@ impl Failure {
 
     /// The error code.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// What went wrong, without code, place and hint.
     pub fn cause(&self) -> &str {
-        &self.cause
+        &self.0.cause
     }
 
     /// The exit code this failure ends the process with.
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.exit as u8)
+        ExitCode::from(self.0.exit as u8)
     }
 
     /// The exit code as its kind.
     pub fn kind(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 
     /// The machine-readable form, schema `carecord.error/v1`.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
             "schema": "carecord.error/v1",
-            "code": self.code,
-            "exit": self.exit as u8,
-            "cause": self.cause,
-            "place": self.place,
-            "hint": self.hint,
-            "tx_id": self.tx_id,
+            "code": self.0.code,
+            "exit": self.0.exit as u8,
+            "cause": self.0.cause,
+            "place": self.0.place,
+            "hint": self.0.hint,
+            "tx_id": self.0.tx_id,
         })
     }
 }
@@ -203,17 +197,17 @@ impl Failure {
 /// One line with what and where; a second with what to do, which the code's page says if nothing shorter does.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}: ", self.code)?;
-        if let Some(place) = &self.place {
+        write!(f, "{PREFIX}{}: ", self.0.code)?;
+        if let Some(place) = &self.0.place {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.cause)?;
-        if let Some(tx_id) = &self.tx_id {
+        f.write_str(&self.0.cause)?;
+        if let Some(tx_id) = &self.0.tx_id {
             write!(f, " (transaction {tx_id})")?;
         }
-        match &self.hint {
+        match &self.0.hint {
             Some(hint) => write!(f, "\n{HINT}{hint}"),
-            None => write!(f, "\n{HINT}`carecord explain {}` says what to do", self.code),
+            None => write!(f, "\n{HINT}`carecord explain {}` says what to do", self.0.code),
         }
     }
 }

@@ -316,7 +316,7 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Outcome<()> {
     use std::io::Write;
 
     let failed = |error: std::io::Error| Failure::file(path, &error);
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;
     let draft = path.with_extension("new");
     let mut file = std::fs::File::create(&draft).map_err(failed)?;

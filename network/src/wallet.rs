@@ -107,7 +107,7 @@ pub fn key_hash(user: &UserEntry) -> Outcome<KeyHash> {
 
 /// Beside the folders `msp` and `tls` of the person.
 fn folder(user: &UserEntry) -> PathBuf {
-    let member = user.certificate_file.ancestors().nth(3).unwrap_or(Path::new("."));
+    let member = user.certificate_file.ancestors().nth(3).unwrap_or_else(|| Path::new("."));
     member.join(FOLDER)
 }
 

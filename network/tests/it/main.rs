@@ -1,5 +1,7 @@
 //! The network room from outside: topology files, what `init` writes, the command line, a network that runs.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
+
 mod command_line;
 mod generated;
 mod health;

@@ -75,7 +75,7 @@ fn a_ca_that_is_loaded_again_issues_certificates_that_hold() {
     let msp = fixture.msp();
     let again = Fixture {
         organisation: fixture.folder.load().unwrap(),
-        folder: fixture.folder.clone(),
+        folder: fixture.folder,
         root: tempfile::tempdir().unwrap(),
     };
     let member = again.person(&person("late", Some("insurer"), false, KeyKind::P256));

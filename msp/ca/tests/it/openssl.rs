@@ -8,7 +8,6 @@ use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext};
 
-
 #[test]
 fn openssl_verifies_every_kind_of_certificate_and_key_against_its_own_ca_only() {
     let organisation = Organisation::create("a.test", None, validity()).unwrap();
