@@ -195,6 +195,11 @@ impl Orderer {
         tracing::info!(node = %self.config.name, channel, consenters, "channel opened");
     }
 
+    fn cluster_service(&self) -> ClusterService {
+        let streams = self.metrics.cluster.ingress_stream_count.clone();
+        ClusterService::new(Arc::clone(&self.registry), streams)
+    }
+
     async fn listen(&mut self) -> Result<(), Error> {
         let clients = ClientService {
             registry: Arc::clone(&self.registry),
@@ -204,7 +209,7 @@ impl Orderer {
         let clients = AtomicBroadcastServer::new(clients)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let cluster = ClusterServer::new(ClusterService::new(Arc::clone(&self.registry)))
+        let cluster = ClusterServer::new(self.cluster_service())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let limits = Limits::default().with_service("orderer.AtomicBroadcast", STREAMS);

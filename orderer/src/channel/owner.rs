@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carecord_channel::Bundle;
 use carecord_consensus::{
-    ChannelCore, ChannelParams, Effect, Event, Millis, NodeId, Rejection, RequestId, Submission,
+    ChannelCore, ChannelParams, Class, Effect, Event, Millis, NodeId, Rejection, RequestId, Submission,
     admit,
 };
 use carecord_monitoring::OrdererMetrics;
@@ -53,6 +53,8 @@ pub(crate) struct Owner {
     next: VecDeque<Event>,
     begun: Instant,
     timer: Option<Millis>,
+    /// When the first envelope came that is in no block yet.
+    filling: Option<Instant>,
 }
 
 // === impl Owner ===
@@ -66,6 +68,7 @@ impl Owner {
             next: VecDeque::new(),
             begun: Instant::now(),
             timer: None,
+            filling: None,
         };
         owner.connect()?;
         Ok(owner)
@@ -88,7 +91,10 @@ impl Owner {
                     }
                     events.drain(..).for_each(|event| self.feed(event));
                 }
-                _ = tick.tick() => self.feed(Event::Tick),
+                _ = tick.tick() => {
+                    self.count_active();
+                    self.feed(Event::Tick);
+                }
                 () = sleep_until(timer.unwrap_or(self.begun).into()), if timer.is_some() => {
                     self.timer = None;
                     self.feed(Event::Timer);
@@ -113,6 +119,7 @@ impl Owner {
         match input {
             Input::Core(event) => self.feed(event),
             Input::Submit { admitted, forwarded, reply } => {
+                self.count_proposal(admitted.class);
                 let id = self.replies.enter(reply);
                 let submission = Submission { id, admitted, forwarded, answered: false };
                 self.feed(Event::Submit(submission));
@@ -152,6 +159,7 @@ impl Owner {
                 self.send(to, step_request::Payload::Consensus(message));
             }
             Effect::Sign { token, metadata_value, header } => {
+                self.count_fill();
                 match self.sign(&metadata_value, &header) {
                     Ok(signature) => self.next.push_back(Event::Signed { token, signature }),
                     Err(error) => self.halted(format!("a block could not be signed: {error}")),
@@ -159,7 +167,13 @@ impl Owner {
             }
             Effect::Commit { block, is_config, .. } => self.committed(&block, is_config),
             Effect::CaughtUp { number, config_changed } => self.caught_up(number, config_changed),
-            Effect::Reply { id, status, info } => self.replies.answer(id, (status, info)),
+            Effect::Reply { id, status, info } => {
+                if status != Status::Success {
+                    let failures = &self.start.metrics.raft.proposal_failures;
+                    failures.with_label_values(&[&self.start.shared.name]).inc();
+                }
+                self.replies.answer(id, (status, info));
+            }
             Effect::Forward { to, id, envelope } => self.forward(to, id, &envelope),
             Effect::Readmit { submission } => self.readmit(submission),
             Effect::Fetch { from, start, end } => self.fetch(from, start, end),
@@ -300,6 +314,31 @@ impl Owner {
     }
 
     // --- state ---
+
+    /// Consenters that this node has a stream to, itself included.
+    fn count_active(&self) {
+        let connected = self.peers.values().filter(|link| link.is_connected()).count();
+        let active = &self.start.metrics.raft.active_nodes;
+        active.with_label_values(&[&self.start.shared.name]).set(connected as i64 + 1);
+    }
+
+    fn count_proposal(&mut self, class: Class) {
+        let raft = &self.start.metrics.raft;
+        let received = match class {
+            Class::Normal => &raft.normal_proposals_received,
+            Class::Config => &raft.config_proposals_received,
+        };
+        received.with_label_values(&[&self.start.shared.name]).inc();
+        self.filling.get_or_insert_with(Instant::now);
+    }
+
+    fn count_fill(&mut self) {
+        if let Some(since) = self.filling.take() {
+            let fill = &self.start.metrics.block_fill_duration;
+            let fill = fill.with_label_values(&[&self.start.shared.name]);
+            fill.observe(since.elapsed().as_secs_f64());
+        }
+    }
 
     fn leader_changed(&mut self, leader: Option<NodeId>, term: u64, is_self: bool) {
         let name = self.start.shared.name.as_str();

@@ -1,15 +1,18 @@
 //! The way to one other consenter: a stream that is set up again after each loss, with a bounded queue before it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use carecord_comm::cluster::cluster_client::ClusterClient;
 use carecord_comm::{ClientTls, Endpoint, MAX_MESSAGE_BYTES};
 use carecord_consensus::{Event, NodeId, RequestId};
+use carecord_monitoring::OrdererMetrics;
 use carecord_proto::carecord::orderer::{StepRequest, StepResponse, step_request};
 use carecord_proto::common::Status;
-use carecord_monitoring::OrdererMetrics;
 use parking_lot::Mutex;
+use prometheus::IntGauge;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -34,6 +37,8 @@ pub(crate) struct Links {
 /// The sending end of the way to one consenter of one channel.
 pub(crate) struct Link {
     queue: mpsc::Sender<StepRequest>,
+    connected: Arc<AtomicBool>,
+    queue_length: IntGauge,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -44,8 +49,15 @@ struct Runner {
     client: ClusterClient<Channel>,
     inbox: Inbox,
     metrics: OrdererMetrics,
+    connected: Arc<AtomicBool>,
     /// Forwarded envelopes whose answer has not come.
     waiting: BTreeSet<u64>,
+}
+
+/// A stream that is set up, as the metrics and the owner see it.
+struct Connected<'a> {
+    runner: &'a AtomicBool,
+    streams: IntGauge,
 }
 
 // === impl Links ===
@@ -85,16 +97,26 @@ impl Links {
         metrics: OrdererMetrics,
     ) -> Result<Link, Error> {
         let (queue, queued) = mpsc::channel(QUEUE);
+        let client = self.client(&member.address)?;
+        let connections = self.connections.lock().len();
+        metrics.cluster.egress_tls_connection_count.set(connections as i64);
+        let connected = Arc::new(AtomicBool::new(false));
+        let labels = [member.address.as_str(), "consensus", channel];
+        let cluster = &metrics.cluster;
+        cluster.egress_queue_capacity.with_label_values(&labels).set(QUEUE as i64);
+        let queue_length = cluster.egress_queue_length.with_label_values(&labels);
+        cluster.egress_queue_workers.with_label_values(&[channel]).set(1);
         let runner = Runner {
             node: member.id,
             host: member.address.clone(),
             channel: channel.to_owned(),
-            client: self.client(&member.address)?,
+            client,
             inbox,
             metrics,
+            connected: Arc::clone(&connected),
             waiting: BTreeSet::new(),
         };
-        Ok(Link { queue, task: tokio::spawn(runner.run(queued)) })
+        Ok(Link { queue, connected, queue_length, task: tokio::spawn(runner.run(queued)) })
     }
 }
 
@@ -103,7 +125,14 @@ impl Links {
 impl Link {
     /// Queues a message; false if the queue is full, and the message is lost.
     pub(crate) fn send(&self, message: StepRequest) -> bool {
-        self.queue.try_send(message).is_ok()
+        let sent = self.queue.try_send(message).is_ok();
+        self.queue_length.set((QUEUE - self.queue.capacity()) as i64);
+        sent
+    }
+
+    /// Whether a stream to the consenter is set up.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Relaxed)
     }
 }
 
@@ -147,6 +176,9 @@ impl Runner {
             }
         };
         let mut answers = answers.into_inner();
+        let connected = Arc::clone(&self.connected);
+        let streams = self.metrics.cluster.egress_stream_count.clone();
+        let _connected = Connected::new(&connected, streams.with_label_values(&[&self.channel]));
         loop {
             tokio::select! {
                 message = queued.recv() => {
@@ -208,5 +240,22 @@ impl Runner {
     async fn tell(&self, id: u64, status: Status, info: String) {
         let reply = Event::ForwardReply { id: RequestId(id), status, info };
         self.inbox.send(Input::Core(reply)).await;
+    }
+}
+
+// === impl Connected ===
+
+impl<'a> Connected<'a> {
+    fn new(runner: &'a AtomicBool, streams: IntGauge) -> Self {
+        runner.store(true, Ordering::Relaxed);
+        streams.inc();
+        Self { runner, streams }
+    }
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.runner.store(false, Ordering::Relaxed);
+        self.streams.dec();
     }
 }

@@ -11,6 +11,7 @@ use carecord_proto::carecord::orderer::{
 };
 use carecord_proto::common::Status as Code;
 use futures::Stream;
+use prometheus::IntGauge;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -28,6 +29,7 @@ const BLOCKS_PER_REQUEST: u64 = carecord_consensus::limits::MAX_FETCH_BLOCKS;
 /// The service `carecord.orderer.Cluster`.
 pub(crate) struct ClusterService {
     registry: Arc<Registry>,
+    streams: IntGauge,
 }
 
 /// One incoming stream.
@@ -40,8 +42,9 @@ struct Session {
 // === impl ClusterService ===
 
 impl ClusterService {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry }
+    /// `streams` counts the streams that are open.
+    pub(crate) fn new(registry: Arc<Registry>, streams: IntGauge) -> Self {
+        Self { registry, streams }
     }
 }
 
@@ -59,7 +62,12 @@ impl Cluster for ClusterService {
         let certificate = certificate(&request)?;
         let (answers, stream) = mpsc::channel(ANSWERS);
         let session = Session { registry: Arc::clone(&self.registry), certificate, answers };
-        tokio::spawn(session.run(request.into_inner()));
+        let streams = self.streams.clone();
+        tokio::spawn(async move {
+            streams.inc();
+            session.run(request.into_inner()).await;
+            streams.dec();
+        });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
 
