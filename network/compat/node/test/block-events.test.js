@@ -123,6 +123,15 @@ test("a filtered block tells the code of an invalid transaction", async (t) => {
   assert.equal(transaction.getTxValidationCode(), StatusCode.ENDORSEMENT_POLICY_FAILURE);
 });
 
+test("a block with private data is the same block, and has none where no collection is written", async (t) => {
+  const { blockNumber } = await put(t);
+  const channel = gatewayOf(t, "client-p256").getNetwork(CHANNEL);
+  const [both] = await take(await channel.getBlockAndPrivateDataEvents({ startBlock: blockNumber }), 1);
+  const [block] = await take(await channel.getBlockEvents({ startBlock: blockNumber }), 1);
+  assert.deepEqual(both.getBlock().serializeBinary(), block.serializeBinary());
+  assert.equal(both.getPrivateDataMapMap().getLength(), 0);
+});
+
 test("a start far behind the end is refused with NOT_FOUND", async (t) => {
   const channel = gatewayOf(t, "client-p256").getNetwork(CHANNEL);
   const error = await streamFailure(await channel.getBlockEvents({ startBlock: 1_000_000n }));
