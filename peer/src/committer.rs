@@ -27,6 +27,9 @@ pub(crate) enum Stop {
     /// The channel cannot go on until an operator has looked.
     #[error("{0}")]
     Halted(String),
+    /// A disk failed: the whole process should end, and recover when it starts again.
+    #[error("{0}")]
+    Storage(String),
 }
 
 // === impl Arriving ===
@@ -75,6 +78,9 @@ async fn commit(
     let committed = committed.map_err(|error| Stop::Halted(error.to_string()))?;
     committed.map_err(|error| match error {
         carecord_ledger::Error::Block { .. } => Stop::BadBlock(error.to_string()),
+        carecord_ledger::Error::Log(_) | carecord_ledger::Error::State(_) => {
+            Stop::Storage(error.to_string())
+        }
         error => Stop::Halted(error.to_string()),
     })
 }
@@ -101,6 +107,10 @@ fn count(peer: &Peer, channel: &Channel, committed: &Committed, bytes: usize, st
         let chaincode = if tx.chaincode.is_empty() { "unknown" } else { &tx.chaincode };
         let labels = [channel.id(), kind, chaincode, tx.code.as_str_name()];
         metrics.transaction_count.with_label_values(&labels).inc();
+        if let Some(took) = channel.events().take_submitted(&tx.tx_id) {
+            let end_to_end = &peer.config().metrics.gateway.end_to_end;
+            end_to_end.with_label_values(&label).observe(took.as_secs_f64());
+        }
     }
     tracing::info!(
         channel = channel.id(),

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use carecord_ledger::Committed;
@@ -40,6 +41,7 @@ pub struct CommittedBlock {
 pub(crate) struct Events {
     height: watch::Sender<u64>,
     waiters: Mutex<Waiters>,
+    submitted: Mutex<HashMap<String, Instant>>,
     recent: Mutex<VecDeque<CommittedBlock>>,
 }
 
@@ -81,6 +83,7 @@ impl Events {
         Self {
             height: watch::Sender::new(height),
             waiters: Mutex::default(),
+            submitted: Mutex::default(),
             recent: Mutex::default(),
         }
     }
@@ -101,6 +104,24 @@ impl Events {
             }
         }
         self.height.send_replace(committed.number + 1);
+    }
+
+    /// Notes that an orderer has taken a transaction, to tell later how long it took; not more than can be waited for.
+    pub(crate) fn note_submitted(&self, tx_id: &str) {
+        let mut submitted = self.submitted.lock();
+        if submitted.len() >= MAX_STATUS_WAITERS {
+            submitted.clear();
+        }
+        submitted.insert(tx_id.to_owned(), Instant::now());
+    }
+
+    /// How long ago this peer's client submitted a transaction; asked once, when it is committed.
+    pub(crate) fn take_submitted(&self, tx_id: &str) -> Option<Duration> {
+        let mut submitted = self.submitted.lock();
+        if submitted.is_empty() {
+            return None;
+        }
+        submitted.remove(tx_id).map(|at| at.elapsed())
     }
 
     /// A height that can be waited on.

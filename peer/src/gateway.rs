@@ -26,6 +26,8 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::peer::Peer;
 
+pub(crate) use layouts::Layout;
+
 /// The gRPC service.
 #[derive(Clone, Debug)]
 pub(crate) struct GatewayService {

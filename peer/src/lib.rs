@@ -29,6 +29,7 @@ mod events;
 mod gateway;
 mod orderers;
 mod peer;
+mod per_channel;
 mod puller;
 mod remote;
 

@@ -25,6 +25,7 @@ use tonic::{Status, Streaming, transport::Channel as Connection};
 
 use crate::{
     config::{IDLE_BROADCAST_STREAMS, RemoteNode},
+    per_channel::PerChannel,
     remote::{connect, tls_roots},
 };
 
@@ -46,6 +47,7 @@ pub(crate) struct Orderers {
     identity: Option<TlsIdentity>,
     configured: Vec<RemoteNode>,
     dialled: Mutex<HashMap<RemoteNode, Arc<Orderer>>>,
+    by_channel: PerChannel<Arc<Orderer>>,
 }
 
 #[derive(Debug)]
@@ -61,13 +63,14 @@ const EXPLORE_ONE_IN: u32 = 64;
 
 impl Orderers {
     pub(crate) fn new(identity: Option<TlsIdentity>, configured: Vec<RemoteNode>) -> Self {
-        Self { identity, configured, dialled: Mutex::default() }
+        let (dialled, by_channel) = (Mutex::default(), PerChannel::default());
+        Self { identity, configured, dialled, by_channel }
     }
 
     /// The orderers of a channel in random order.
     pub(crate) fn of_channel(&self, bundle: &Bundle) -> Vec<Arc<Orderer>> {
-        let mut orderers: Vec<_> =
-            self.nodes(bundle).into_iter().filter_map(|node| self.dialled(node)).collect();
+        let named = || self.nodes(bundle).into_iter().filter_map(|node| self.dialled(node));
+        let mut orderers = self.by_channel.get(bundle, || named().collect()).to_vec();
         orderers.shuffle(&mut rand::rng());
         orderers
     }

@@ -20,7 +20,7 @@ use carecord_proto::{block, common::Block};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tokio::{net::TcpListener, runtime, task::JoinHandle};
+use tokio::{net::TcpListener, runtime, sync::watch, task::JoinHandle};
 use tonic::service::Routes;
 
 use crate::{
@@ -51,6 +51,7 @@ pub struct Peer {
     server_tls: Option<ServerTls>,
     certificate_hash: Bytes,
     runtime: runtime::Handle,
+    failure: watch::Sender<Option<String>>,
 }
 
 /// A running peer.
@@ -90,6 +91,7 @@ impl Peer {
             server_tls,
             certificate_hash: certificate_hash.unwrap_or_default(),
             runtime: runtime::Handle::current(),
+            failure: watch::Sender::new(None),
             config,
         });
         peer.open_ledgers()?;
@@ -116,8 +118,10 @@ impl Peer {
 
     /// Listens and serves.
     pub async fn serve(self: &Arc<Self>, routes: Routes) -> Result<Handle, Error> {
-        let listener =
-            TcpListener::bind(&self.config.listen).await.map_err(carecord_comm::Error::from)?;
+        let address = &self.config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| carecord_comm::Error::Listen { address: address.clone(), source })?;
         let server = Server {
             tls: self.server_tls.clone(),
             limits: self.config.limits.clone(),
@@ -169,6 +173,20 @@ impl Peer {
             Some(format!("channel '{}' halted: {reason}", channel.id()))
         });
         halted.map_or(Ok(()), Err)
+    }
+
+    /// Waits until a disk has failed, and says how: the process should then end, and recover when it starts again.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives as long as the peer.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn storage_failed(&self, reason: String) {
+        self.failure.send_replace(Some(reason));
     }
 
     pub(crate) fn chaincode(&self, name: &str) -> Option<Arc<dyn Chaincode>> {

@@ -26,8 +26,6 @@ use crate::{
 
 /// The first pause after a source was lost, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How long an orderer may take to begin with its answer when blocks are known to be there.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a source was left.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +47,12 @@ pub(crate) async fn pull(peer: Arc<Peer>, channel: Arc<Channel>) {
         for orderer in orderers {
             let before = channel.ledger().height();
             let Err(left) = follow(&peer, &channel, &orderer).await;
-            if let Left::Stop(Stop::Halted(reason)) = &left {
+            if let Left::Stop(stop @ (Stop::Halted(reason) | Stop::Storage(reason))) = &left {
                 tracing::error!(channel = channel.id(), reason, "channel halted");
                 channel.halt(reason.clone());
+                if matches!(stop, Stop::Storage(_)) {
+                    peer.storage_failed(format!("channel '{}': {reason}", channel.id()));
+                }
                 return;
             }
             let address = &orderer.node.address;
@@ -81,13 +82,11 @@ async fn follow(
     // The request stays open after the one envelope; closing it would end the stream of blocks.
     let request = tokio_stream::once(seek).chain(tokio_stream::pending());
     let mut client = orderer.client();
-    // Some orderers answer nothing, not even headers, before the next block: only connecting is bounded.
-    let mut blocks = match tokio::time::timeout(OPEN_TIMEOUT, client.deliver(request)).await {
-        Ok(opened) => {
-            opened.map_err(|status| Left::Source(status.message().to_owned()))?.into_inner()
-        }
-        Err(_) => return Err(Left::Source("the stream was not opened in time".to_owned())),
-    };
+    // Some orderers answer nothing, not even headers, before the next block, so this is not bounded in time: that the
+    // orderer can be reached at all is the connection's matter, whose set-up and pings are.
+    let opened = client.deliver(request).await;
+    let mut blocks =
+        opened.map_err(|status| Left::Source(status.message().to_owned()))?.into_inner();
     tracing::info!(channel = channel.id(), orderer = orderer.node.address, start, "following");
     let (hand_over, mut committing) = committing(peer, channel);
     loop {

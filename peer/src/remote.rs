@@ -14,7 +14,7 @@ use carecord_comm::{
 use parking_lot::Mutex;
 use tonic::transport::Channel as Connection;
 
-use crate::config::RemoteNode;
+use crate::{config::RemoteNode, per_channel::PerChannel};
 
 /// A peer of this or another organisation, and the connection to it.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(crate) struct RemotePeers {
     identity: Option<TlsIdentity>,
     configured: Vec<RemoteNode>,
     dialled: Mutex<HashMap<RemoteNode, Arc<RemotePeer>>>,
+    by_channel: PerChannel<Arc<RemotePeer>>,
 }
 
 // === impl RemotePeer ===
@@ -62,11 +63,21 @@ impl RemotePeers {
         configured: Vec<RemoteNode>,
     ) -> Self {
         let own_address = own_address.to_owned();
-        Self { own_address, identity, configured, dialled: Mutex::default() }
+        Self {
+            own_address,
+            identity,
+            configured,
+            dialled: Mutex::default(),
+            by_channel: PerChannel::default(),
+        }
     }
 
     /// The peers of a channel's organisations, beside this one, in a fixed order.
-    pub(crate) fn of_channel(&self, bundle: &Bundle) -> Vec<Arc<RemotePeer>> {
+    pub(crate) fn of_channel(&self, bundle: &Bundle) -> Arc<[Arc<RemotePeer>]> {
+        self.by_channel.get(bundle, || self.named_by(bundle))
+    }
+
+    fn named_by(&self, bundle: &Bundle) -> Vec<Arc<RemotePeer>> {
         let mut nodes: Vec<RemoteNode> = Vec::new();
         for node in self.configured.iter().cloned().chain(anchor_peers(bundle)) {
             let known = nodes.iter().any(|known| known.address == node.address);

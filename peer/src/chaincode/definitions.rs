@@ -7,11 +7,11 @@ use carecord_ledger::{
     definition::{Definition, LIFECYCLE, sequence_key},
 };
 use carecord_proto::lifecycle::{StateData, state_data::Type};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use prost::Message;
 
 use super::{lifecycle, shim_metrics::ShimMetrics};
-use crate::channel::Channel;
+use crate::{channel::Channel, gateway::Layout};
 
 /// The definitions of one channel that this peer's organisation has approved, kept until one changes.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Deployed {
     pub(crate) definition: Definition,
     /// Where its requests are counted.
     pub(crate) metrics: ShimMetrics,
+    /// The ways to satisfy its policy, under the configuration of this sequence number.
+    layouts: Mutex<Option<(u64, Arc<[Layout]>)>>,
 }
 
 // === impl Definitions ===
@@ -34,6 +36,11 @@ impl Definitions {
     /// Forgets everything: a transaction of `_lifecycle` was committed.
     pub(crate) fn forget(&self) {
         self.known.write().clear();
+    }
+
+    /// A chaincode that this peer has run since its definition last changed.
+    pub(crate) fn known(&self, name: &str) -> Option<Arc<Deployed>> {
+        self.known.read().get(name).cloned()
     }
 
     /// The definition that the snapshot holds; reading its sequence number goes into the read-write set, as in Fabric.
@@ -65,9 +72,30 @@ impl Definitions {
             ));
         }
         let metrics = ShimMetrics::new(metrics, channel.id(), name, &definition.version);
-        let deployed = Arc::new(Deployed { definition, metrics });
+        let deployed = Arc::new(Deployed { definition, metrics, layouts: Mutex::default() });
         self.known.write().insert(name.to_owned(), Arc::clone(&deployed));
         Ok(deployed)
+    }
+}
+
+// === impl Deployed ===
+
+impl Deployed {
+    /// The ways to satisfy the chaincode's policy; worked out once for each configuration.
+    pub(crate) fn layouts<E>(
+        &self,
+        sequence: u64,
+        make: impl FnOnce() -> Result<Vec<Layout>, E>,
+    ) -> Result<Arc<[Layout]>, E> {
+        let mut layouts = self.layouts.lock();
+        if let Some((known, layouts)) = &*layouts
+            && *known == sequence
+        {
+            return Ok(Arc::clone(layouts));
+        }
+        let made: Arc<[Layout]> = make()?.into();
+        *layouts = Some((sequence, Arc::clone(&made)));
+        Ok(made)
     }
 }
 

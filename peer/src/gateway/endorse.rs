@@ -187,8 +187,9 @@ impl Collecting<'_> {
         let channel = self.channel.as_ref().ok_or_else(|| {
             unsatisfiable(&format!("channel {} is unknown", self.opened.channel_id()))
         })?;
-        let mut ways = layouts(channel.ledger(), &channel.bundle(), interest)
-            .map_err(|reason| unsatisfiable(&reason))?;
+        let mut ways = layouts(channel, &channel.bundle(), interest)
+            .map_err(|reason| unsatisfiable(&reason))?
+            .to_vec();
         if ways.is_empty() {
             return Err(unsatisfiable("no principal combination satisfies it"));
         }

@@ -35,7 +35,7 @@ pub(super) fn endorsers(
         return Vec::new();
     }
     let own_msp_id = peer.config().signer.msp_id();
-    let mut remote = peer.remote_peers().of_channel(&channel.bundle());
+    let mut remote = peer.remote_peers().of_channel(&channel.bundle()).to_vec();
     remote.sort_by_key(|other| (other.node.msp_id != own_msp_id, !other.is_up()));
     let own = runs_here.then(|| Endorser::Own(Arc::clone(peer)));
     own.into_iter().chain(remote.into_iter().map(Endorser::Remote)).collect()

@@ -1,6 +1,6 @@
 //! Which organisations must endorse what a simulation has touched.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use carecord_channel::{
     Bundle,
@@ -9,23 +9,43 @@ use carecord_channel::{
 use carecord_ledger::{Definition, Ledger, definition::implicit_collection_msp_id};
 use carecord_proto::protos::{ChaincodeCall, ChaincodeInterest, collection_config};
 
+use crate::channel::Channel;
+
 /// How many endorsements of which organisation.
-pub(super) type Layout = BTreeMap<String, usize>;
+pub(crate) type Layout = BTreeMap<String, usize>;
 
 /// How many alternatives are kept; the smallest are.
 const MAX_LAYOUTS: usize = 256;
 
 /// The ways to satisfy all policies that `interest` brings in, smallest first.
+///
+/// Mostly that is the policy of one chaincode, which is looked at once and then known.
 pub(super) fn layouts(
-    ledger: &Ledger,
+    channel: &Channel,
     bundle: &Bundle,
     interest: &ChaincodeInterest,
-) -> Result<Vec<Layout>, String> {
-    let mut policies = Vec::new();
-    for call in &interest.chaincodes {
-        policies_of(ledger, bundle, call, &mut policies)?;
+) -> Result<Arc<[Layout]>, String> {
+    let make = || {
+        let mut policies = Vec::new();
+        for call in &interest.chaincodes {
+            policies_of(channel.ledger(), bundle, call, &mut policies)?;
+        }
+        Ok(joined(&policies))
+    };
+    if let [call] = &interest.chaincodes[..]
+        && is_plain(call)
+        && let Some(deployed) = channel.definitions().known(&call.name)
+    {
+        return deployed.layouts(bundle.sequence(), make);
     }
-    Ok(joined(&policies))
+    make().map(Into::into)
+}
+
+/// Whether the chaincode's own policy is all that counts.
+fn is_plain(call: &ChaincodeCall) -> bool {
+    call.collection_names.is_empty()
+        && call.key_policies.is_empty()
+        && !call.disregard_namespace_policy
 }
 
 fn policies_of(

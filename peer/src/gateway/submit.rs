@@ -14,7 +14,7 @@ use carecord_proto::{
 };
 use tonic::{Code, Status};
 
-use crate::{orderers::Orderer, peer::Peer};
+use crate::{channel::Channel, orderers::Orderer, peer::Peer};
 
 /// The pause before all orderers are asked again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
@@ -38,14 +38,33 @@ pub(super) async fn submit(
     if prepared.signature.is_empty() {
         return Err(Status::invalid_argument("prepared transaction must be signed"));
     }
+    let channel = channel(peer, &request.channel_id, &prepared)?;
     let give_up = Instant::now() + peer.config().timeouts.submit;
     let give_up = deadline
         .and_then(|at| at.checked_sub(BEFORE_DEADLINE))
         .map_or(give_up, |at| at.min(give_up));
+    // Noted first: the block may be here before the orderer's answer.
+    channel.events().note_submitted(&request.transaction_id);
+    let ordered = order(peer, &channel, &prepared, give_up).await;
+    if ordered.is_err() {
+        channel.events().take_submitted(&request.transaction_id);
+    }
+    ordered
+}
+
+async fn order(
+    peer: &Arc<Peer>,
+    channel: &Channel,
+    prepared: &Envelope,
+    give_up: Instant,
+) -> Result<SubmitResponse, Status> {
     let mut pause = PAUSES.0;
     loop {
-        let orderers = orderers(peer, &request.channel_id, &prepared)?;
-        let Some(details) = offer(peer, &orderers, &prepared).await? else {
+        let orderers = peer.orderers().quickest_first(&channel.bundle());
+        if orderers.is_empty() {
+            return Err(none_available());
+        }
+        let Some(details) = offer(peer, &orderers, prepared).await? else {
             return Ok(SubmitResponse {});
         };
         if Instant::now() + pause >= give_up {
@@ -80,26 +99,23 @@ async fn offer(
 }
 
 /// The channel that the request names, or, if it names none, that of the transaction.
-fn orderers(
+fn channel(
     peer: &Arc<Peer>,
     channel_id: &str,
     prepared: &Envelope,
-) -> Result<Vec<Arc<Orderer>>, Status> {
-    let channel_id = if channel_id.is_empty() {
+) -> Result<Arc<Channel>, Status> {
+    let channel = if channel_id.is_empty() {
         let opened = envelope::Opened::open(prepared)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        opened.channel_header.channel_id
+        peer.channel(&opened.channel_header.channel_id)
     } else {
-        channel_id.to_owned()
+        peer.channel(channel_id)
     };
-    let channel = peer.channel(&channel_id);
-    let orderers = channel
-        .map(|channel| peer.orderers().quickest_first(&channel.bundle()))
-        .unwrap_or_default();
-    if orderers.is_empty() {
-        return Err(Status::unavailable("no orderer nodes available"));
-    }
-    Ok(orderers)
+    channel.ok_or_else(none_available)
+}
+
+fn none_available() -> Status {
+    Status::unavailable("no orderer nodes available")
 }
 
 async fn broadcast(
