@@ -67,7 +67,7 @@ pub struct Report {
     pub disk_bytes_per_tx: f64,
     /// Syncs that the nodes report for the time of the run, by metric.
     pub fsyncs: BTreeMap<String, u64>,
-    /// Rate as a share of what this machine allows (`docs/benchmarks.md`).
+    /// Rate as a share of what this machine allows (`bench/limit.rs`).
     pub share_of_limit: f64,
     /// Microseconds of one signature verification over 512 keys, measured in this run.
     pub verify_us: f64,
