@@ -1,14 +1,15 @@
 //! The search through one store's bytes: terms in the bytes as they are, then in every view of them, and so on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use memchr::memmem;
+use sha2::{Digest, Sha256};
 
 use super::matcher::{Matcher, TermId};
 use super::source::{OVERLAP_BYTES, Source, Tail, WINDOW_BYTES};
-use super::views::View;
+use super::views::{View, certificate};
 
 /// How many views deep the search goes: base64 in gzip in base64 in JSON is read, one more is not.
 const DEPTH: usize = 4;
@@ -20,6 +21,24 @@ const GZIP_MAGIC: [u8; 3] = [0x1F, 0x8B, 8];
 const ZLIB_METHOD: u8 = 0x78;
 /// What follows [`ZLIB_METHOD`] at each level of compression.
 const ZLIB_LEVELS: [u8; 4] = [0x01, 0x5E, 0x9C, 0xDA];
+
+/// Shorter bytes are sooner looked through again than remembered.
+const REMEMBERED_BYTES_MIN: usize = 1 << 10;
+
+/// More findings than these are forgotten, so that memory has an end.
+const REMEMBERED_MAX: usize = 200_000;
+
+/// How far a look goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Reach {
+    /// The bytes and their views; streams that begin in them are followed by the caller.
+    Window,
+    /// Streams too, as far as the bytes go.
+    Streams,
+}
+
+/// What was found in some bytes, with offsets from their start.
+type Findings = BTreeMap<(Trail, TermId), u64>;
 
 /// The views that led to some bytes, outermost first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -46,7 +65,11 @@ pub(super) struct Counts {
 /// A search; what it finds is taken out after each store or part of it.
 pub(super) struct Search<'m> {
     matcher: &'m Matcher,
-    found: BTreeMap<(Trail, TermId), u64>,
+    found: Findings,
+    /// By hash of the bytes: all nodes of a channel hold the same blocks and rows.
+    known: HashMap<([u8; 32], Reach), Findings>,
+    /// Certificates that the bytes looked through now have shown already, by hash.
+    certificates: HashSet<[u8; 32]>,
     /// Offset of the outermost window.
     base: u64,
     pub(super) counts: Counts,
@@ -77,7 +100,14 @@ impl Trail {
 impl<'m> Search<'m> {
     pub(super) fn new(matcher: &'m Matcher) -> Self {
         debug_assert!(matcher.longest() * 16 < OVERLAP_BYTES);
-        Self { matcher, found: BTreeMap::new(), base: 0, counts: Counts::default() }
+        Self {
+            matcher,
+            found: Findings::new(),
+            known: HashMap::new(),
+            certificates: HashSet::new(),
+            base: 0,
+            counts: Counts::default(),
+        }
     }
 
     /// What was found since the last time, each term once per trail.
@@ -96,10 +126,11 @@ impl<'m> Search<'m> {
             let length = source.read_at(&mut window, offset)?;
             let is_last = length < window.len();
             self.base = offset;
-            self.window(&window[..length], Trail::default());
+            self.once(&window[..length], Reach::Window);
             // A stream that begins in the overlap is followed from the next window.
             let own = if is_last { length } else { length - OVERLAP_BYTES };
             for (at, view) in streams(&window[..length], own) {
+                self.certificates.clear();
                 let tail = Tail::new(source, offset + at as u64);
                 self.stream(tail, view, Trail::default());
             }
@@ -114,9 +145,43 @@ impl<'m> Search<'m> {
     /// Goes through bytes that are in memory.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         if bytes.len() <= WINDOW_BYTES {
-            self.decoded(bytes, Trail::default());
+            self.once(bytes, Reach::Streams);
         } else {
             self.source(&bytes).expect("memory is read without errors");
+        }
+    }
+
+    /// Looks through bytes that were not looked through before; for others, what was found in them stands again.
+    ///
+    /// A look may depend on nothing but the bytes, so what the search keeps between two looks is put aside.
+    fn once(&mut self, bytes: &[u8], reach: Reach) {
+        let key = (Sha256::digest(bytes).into(), reach);
+        if let Some(findings) = self.known.remove(&key) {
+            self.add(&findings);
+            self.known.insert(key, findings);
+            return;
+        }
+        let found = std::mem::take(&mut self.found);
+        let base = std::mem::take(&mut self.base);
+        self.certificates.clear();
+        match reach {
+            Reach::Window => self.window(bytes, Trail::default()),
+            Reach::Streams => self.decoded(bytes, Trail::default()),
+        }
+        self.base = base;
+        let findings = std::mem::replace(&mut self.found, found);
+        self.add(&findings);
+        if bytes.len() >= REMEMBERED_BYTES_MIN {
+            if self.known.len() >= REMEMBERED_MAX {
+                self.known.clear();
+            }
+            self.known.insert(key, findings);
+        }
+    }
+
+    fn add(&mut self, findings: &Findings) {
+        for (key, offset) in findings {
+            self.found.entry(*key).or_insert(self.base + offset);
         }
     }
 
@@ -136,9 +201,11 @@ impl<'m> Search<'m> {
         for view in View::OF_WINDOWS {
             let Some(trail) = trail.with(view) else { return };
             let mut out = Vec::new();
-            let parts = view.decode(bytes, &mut out);
             if view == View::Certificate {
-                self.counts.certificates += parts as u64;
+                let fresh = certificate::decode(bytes, &mut out, &mut self.certificates);
+                self.counts.certificates += fresh as u64;
+            } else {
+                view.decode(bytes, &mut out);
             }
             if !out.is_empty() {
                 self.counts.decoded_bytes += out.len() as u64;
@@ -295,6 +362,35 @@ mod tests {
         let mut plain = noise(WINDOW_BYTES + 10_000);
         plain.extend(SECRET.as_bytes());
         assert!(trails(&gzip(&plain)).contains(&"gzip".to_owned()));
+    }
+
+    #[test]
+    fn the_same_bytes_give_the_same_findings_at_every_place() {
+        let matcher = matcher();
+        let mut search = Search::new(&matcher);
+        let bytes = [&noise(3000), SECRET.as_bytes(), &gzip(SECRET.as_bytes())].concat();
+        search.bytes(&bytes);
+        let first = search.take_found();
+        assert!(!first.is_empty());
+        search.bytes(&noise(5000));
+        assert!(search.take_found().is_empty());
+        search.bytes(&bytes);
+        assert_eq!(search.take_found(), first);
+    }
+
+    #[test]
+    fn a_certificate_is_found_again_in_bytes_that_repeat_it() {
+        let validity = carecord_ca::Validity::days_from(1_700_000_000, 1);
+        let organisation = carecord_ca::Organisation::create(SECRET, None, validity).unwrap();
+        let pem = organisation.ca().certificate_pem();
+        let matcher = matcher();
+        let mut search = Search::new(&matcher);
+        for number in 0..3 {
+            search.bytes(format!("block {number} {pem} {pem}").as_bytes());
+            let found = search.take_found();
+            assert!(found.iter().any(|found| found.trail.text() == "certificate"), "{number}");
+        }
+        assert_eq!(search.counts.certificates, 3, "each once in each block");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! the result as through any other bytes, with all views again. Compressed streams are followed in `search`, since
 //! they may be longer than a window.
 
-mod certificate;
+pub(super) mod certificate;
 mod escapes;
 mod radix;
 mod utf16;
@@ -66,17 +66,17 @@ impl View {
         }
     }
 
-    /// Appends to `out` what the parts of `bytes` decode to; answers how many parts there were.
-    pub(super) fn decode(self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
+    /// Appends to `out` what the parts of `bytes` decode to.
+    pub(super) fn decode(self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Gzip | Self::Zlib => 0,
+            // These keep something between two calls: the search calls them itself.
+            Self::Gzip | Self::Zlib | Self::Certificate => {}
             Self::Base64 => radix::base64(bytes, out),
             Self::Hex => radix::hex(bytes, out),
             Self::Utf16 => utf16::decode(bytes, out),
             Self::Json => escapes::json(bytes, out),
             Self::Percent => escapes::percent(bytes, out),
             Self::Squeezed => escapes::squeezed(bytes, out),
-            Self::Certificate => certificate::decode(bytes, out),
         }
     }
 }

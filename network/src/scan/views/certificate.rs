@@ -1,6 +1,9 @@
 //! Certificates: their DER bytes, and the names in them, whose parts lie apart in DER.
 
+use std::collections::HashSet;
+
 use memchr::memmem;
+use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 
 use super::{GAP, radix};
@@ -13,22 +16,35 @@ const SEQUENCE: [u8; 2] = [0x30, 0x82];
 /// Longer than any certificate that a connection or a block would carry.
 const PEM_BYTES_MAX: usize = 32 << 10;
 
-/// Answers how many certificates there were; PEM of another kind is decoded too, and not counted.
-pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+/// Writes every certificate that `seen` does not hold yet and answers how many; PEM of another kind is decoded too.
+pub(in crate::scan) fn decode(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    seen: &mut HashSet<[u8; 32]>,
+) -> usize {
     let mut found = 0;
     for at in memmem::find_iter(bytes, PEM_BEGIN) {
         let Some(der) = pem_body(&bytes[at..]) else { continue };
-        out.extend(&der);
-        out.extend(GAP);
-        found += usize::from(add_names(&der, out));
+        if seen.insert(Sha256::digest(&der).into()) {
+            out.extend(&der);
+            out.extend(GAP);
+            found += usize::from(add_names(&der, out));
+        }
     }
     for at in memmem::find_iter(bytes, &SEQUENCE) {
-        let nested = bytes.get(at + 4..at + 6);
-        if matches!(nested, Some([0x30, 0x81 | 0x82])) {
-            found += usize::from(add_names(&bytes[at..], out));
+        let Some(der) = sequence(&bytes[at..]) else { continue };
+        if seen.insert(Sha256::digest(der).into()) {
+            found += usize::from(add_names(der, out));
         }
     }
     found
+}
+
+/// The sequence at the start, if it begins with another one, as a certificate does.
+fn sequence(bytes: &[u8]) -> Option<&[u8]> {
+    let length = usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]));
+    let whole = bytes.get(..SEQUENCE.len() + 2 + length)?;
+    matches!(whole.get(4..6), Some([0x30, 0x81 | 0x82])).then_some(whole)
 }
 
 fn pem_body(text: &[u8]) -> Option<Vec<u8>> {
@@ -73,7 +89,8 @@ fn parts(name: &X509Name<'_>) -> Vec<String> {
 mod tests {
     use carecord_ca::{Organisation, Person, Validity};
 
-    use super::super::{View, contains, decoded};
+    use super::super::contains;
+    use super::*;
 
     fn certificate(common_name: &str) -> String {
         let validity = Validity::days_from(1_700_000_000, 1);
@@ -90,19 +107,23 @@ mod tests {
     #[test]
     fn names_are_read_out_of_pem_and_der() {
         let pem = certificate("Alberto Atencio");
-        let found = decoded(View::Certificate, format!("before {pem} after").as_bytes());
-        assert!(contains(&found, b"Alberto Atencio"));
+        let mut out = Vec::new();
+        let mut seen = HashSet::new();
+        let text = format!("before {pem} after");
+        assert_eq!(decode(text.as_bytes(), &mut out, &mut seen), 1);
+        assert!(contains(&out, b"Alberto Atencio"));
         let der = pem::parse(&pem).unwrap().into_contents();
         let block = [b"some envelope".as_slice(), &der, b"the rest"].concat();
         let mut out = Vec::new();
-        assert_eq!(View::Certificate.decode(&block, &mut out), 1);
+        assert_eq!(decode(&block, &mut out, &mut seen), 0, "it was seen as PEM");
+        assert_eq!(decode(&block, &mut out, &mut HashSet::new()), 1);
         assert!(contains(&out, b"Alberto Atencio"));
     }
 
     #[test]
     fn what_only_begins_like_a_certificate_is_none() {
         for bytes in [&b"-----BEGIN "[..], b"-----BEGIN X-----", b"\x30\x82\x01\x00\x30\x82\x01"] {
-            assert_eq!(View::Certificate.decode(bytes, &mut Vec::new()), 0);
+            assert_eq!(decode(bytes, &mut Vec::new(), &mut HashSet::new()), 0);
         }
     }
 }

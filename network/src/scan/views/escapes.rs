@@ -6,17 +6,17 @@ use super::GAP;
 const TEXT_BYTES_MIN: usize = 7;
 
 /// Undoes `\"`, `\\`, `\/`, `\n` and the like, and `\u00ed` with surrogate pairs, in texts that have any.
-pub(super) fn json(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+pub(super) fn json(bytes: &[u8], out: &mut Vec<u8>) {
     decode(bytes, out, |text| text.contains(&b'\\'), unescape_json)
 }
 
 /// Undoes `%C3%AD`, in texts that have any.
-pub(super) fn percent(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+pub(super) fn percent(bytes: &[u8], out: &mut Vec<u8>) {
     decode(bytes, out, |text| text.contains(&b'%'), unescape_percent)
 }
 
 /// Leaves out the whitespace of texts that have any.
-pub(super) fn squeezed(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+pub(super) fn squeezed(bytes: &[u8], out: &mut Vec<u8>) {
     let has_space = |text: &[u8]| text.iter().any(u8::is_ascii_whitespace);
     decode(bytes, out, has_space, |text, out| {
         out.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
@@ -28,16 +28,13 @@ fn decode(
     out: &mut Vec<u8>,
     concerns: impl Fn(&[u8]) -> bool,
     undo: impl Fn(&[u8], &mut Vec<u8>),
-) -> usize {
-    let mut parts = 0;
+) {
     for text in texts(bytes) {
         if concerns(text) {
             undo(text, out);
             out.extend(GAP);
-            parts += 1;
         }
     }
-    parts
 }
 
 /// The runs of printable UTF-8.

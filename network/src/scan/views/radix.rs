@@ -12,16 +12,13 @@ static BASE64: [u8; 256] = base64_digits();
 static HEX: [u8; 256] = hex_digits();
 
 /// Both alphabets at once; padding ends a run, and nothing is lost without it.
-pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut parts = 0;
+pub(super) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     for run in runs(bytes, RUN_BYTES_MIN, |byte| BASE64[usize::from(byte)] != NO_DIGIT) {
         for skipped in 0..BASE64_GROUP {
             decode(&run[skipped..], &BASE64, 6, out);
             out.extend(GAP);
         }
-        parts += 1;
     }
-    parts
 }
 
 /// One text in base64 from its first digit to the last that is one.
@@ -32,16 +29,13 @@ pub(super) fn base64_at_start(text: &[u8]) -> Vec<u8> {
     out
 }
 
-pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut parts = 0;
+pub(super) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     for run in runs(bytes, RUN_BYTES_MIN, |byte| HEX[usize::from(byte)] != NO_DIGIT) {
         for skipped in 0..2 {
             decode(&run[skipped..], &HEX, 4, out);
             out.extend(GAP);
         }
-        parts += 1;
     }
-    parts
 }
 
 /// Puts digits of `bits` bits together; bits that make no whole byte at the end are dropped.

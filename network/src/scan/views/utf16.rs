@@ -6,8 +6,7 @@ use super::GAP;
 const RUN_CHARS_MIN: usize = 7;
 
 /// Both byte orders are written where both can be read: a letter before the text shifts the one into the other.
-pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut parts = 0;
+pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) {
     let mut end = 0;
     for zero in memchr::memchr_iter(0, bytes) {
         if zero < end {
@@ -23,11 +22,9 @@ pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> usize {
             let text: String = units.map(|unit| char::from(unit[letter])).collect();
             out.extend(text.as_bytes());
             out.extend(GAP);
-            parts += 1;
             end = end.max(from + 2 * count);
         }
     }
-    parts
 }
 
 /// How many units follow each other in which the byte at `letter` is a letter of Latin-1 and the other one is zero.
