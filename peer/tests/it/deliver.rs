@@ -149,8 +149,7 @@ async fn d1_a_request_without_its_time_is_bad() {
 #[tokio::test]
 async fn d2_under_mutual_tls_a_request_is_bound_to_its_connection() {
     let mut world = World::without_peers(&["AMSP"]).await;
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut config = world.peer_config(0, &dir);
+    let mut config = world.peer_config(0);
     with_tls(&world, 0, &mut config, ClientAuth::Require);
     let (identity, root) = (world.orgs[0].tls_identity(), world.orgs[0].tls_root());
     let tls = config.tls.clone();

@@ -80,8 +80,7 @@ async fn a_peer_that_was_away_catches_up_and_keeps_what_it_had() {
 #[tokio::test]
 async fn a_join_that_was_cut_short_is_finished_at_the_next_start() {
     let mut world = World::without_peers(&["AMSP"]).await;
-    let dir = tempfile::tempdir().expect("a folder");
-    let config = world.peer_config(0, &dir);
+    let config = world.peer_config(0);
     let joining = config.data_dir.join("joining");
     std::fs::create_dir_all(&joining).expect("a folder");
     let genesis = prost::Message::encode_to_vec(&world.genesis);
@@ -89,7 +88,7 @@ async fn a_join_that_was_cut_short_is_finished_at_the_next_start() {
     std::fs::write(joining.join("half"), &genesis[..genesis.len() / 2]).expect("written");
     std::fs::create_dir_all(config.data_dir.join("ledgers").join(CHANNEL)).expect("a folder");
     let handle = carecord_peer::Peer::start(config.clone()).await.expect("it starts");
-    world.peers.push(crate::world::Node::of(handle, config, dir));
+    world.peers.push(crate::world::Node::of(handle, config));
     world.solo.order(vec![odd("x")]);
     world.caught_up(0).await;
     assert_eq!(world.peer(0).channels().len(), 1);

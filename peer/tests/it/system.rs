@@ -65,10 +65,9 @@ async fn the_ledger_can_be_asked_in_five_ways() {
 #[tokio::test]
 async fn channels_are_joined_by_admins_and_listed_for_members() {
     let mut world = World::without_peers(&["AMSP"]).await;
-    let dir = tempfile::tempdir().expect("a folder");
-    let config = world.peer_config(0, &dir);
+    let config = world.peer_config(0);
     let handle = carecord_peer::Peer::start(config.clone()).await.expect("it starts");
-    world.peers.push(crate::world::Node::of(handle, config, dir));
+    world.peers.push(crate::world::Node::of(handle, config));
     let (admin, client) = (world.admin(0, 0), world.client(0, 0));
     let genesis = world.genesis.encode_to_vec();
     let join: [&[u8]; 2] = [b"JoinChain", &genesis];

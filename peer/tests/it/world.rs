@@ -1,5 +1,7 @@
 //! Organisations, a channel, an orderer and peers, as a test wants them.
 
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,7 +38,11 @@ pub(crate) struct Org {
 pub(crate) struct Node {
     pub(crate) handle: Option<Handle>,
     pub(crate) config: PeerConfig,
-    _dir: TempDir,
+}
+
+thread_local! {
+    /// Folders outlive the runtime of their test: a ledger that is closed without its folder waits a second.
+    static FOLDERS: RefCell<Vec<TempDir>> = const { RefCell::new(Vec::new()) };
 }
 
 /// One channel with its orderer.
@@ -113,18 +119,17 @@ impl World {
 
     /// Starts a peer of an organisation; it knows the peers before it, and they learn nothing of it.
     pub(crate) async fn add_peer(&mut self, org: usize, change: impl FnOnce(&mut PeerConfig)) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let mut config = self.peer_config(org, &dir);
+        let mut config = self.peer_config(org);
         change(&mut config);
         let handle = Peer::start(config.clone()).await.expect("it starts");
         handle.peer().join(&self.genesis).expect("it joins");
-        self.peers.push(Node { handle: Some(handle), config, _dir: dir });
+        self.peers.push(Node::of(handle, config));
     }
 
-    pub(crate) fn peer_config(&self, org: usize, dir: &TempDir) -> PeerConfig {
+    pub(crate) fn peer_config(&self, org: usize) -> PeerConfig {
         let org = &self.orgs[org];
         let msp = Arc::new(Msp::new(&org.msp(), MspVersion::V1_4_3).expect("an MSP"));
-        let mut config = PeerConfig::new(free_address(), dir.path(), org.node(NodeRole::Peer), msp);
+        let mut config = PeerConfig::new(free_address(), folder(), org.node(NodeRole::Peer), msp);
         config.chaincodes = vec![Arc::new(Mischief("mischief")), Arc::new(Mischief("other"))];
         config.peers = self.peers.iter().map(Node::remote).collect();
         config.timeouts.execution = Duration::from_secs(1);
@@ -204,8 +209,8 @@ impl World {
 }
 
 impl Node {
-    pub(crate) fn of(handle: Handle, config: PeerConfig, dir: TempDir) -> Self {
-        Self { handle: Some(handle), config, _dir: dir }
+    pub(crate) fn of(handle: Handle, config: PeerConfig) -> Self {
+        Self { handle: Some(handle), config }
     }
 
     pub(crate) fn remote(&self) -> RemoteNode {
@@ -305,6 +310,13 @@ fn genesis(orderers: &Org, orgs: &[Org], orderer: &str) -> Block {
 fn tls_certificate(org: &Org) -> String {
     let hosts = ["localhost".to_owned()];
     org.authority.tls("orderer", &hosts, validity()).expect("a certificate").certificate_pem
+}
+
+fn folder() -> PathBuf {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().to_owned();
+    FOLDERS.with_borrow_mut(|folders| folders.push(dir));
+    path
 }
 
 fn free_address() -> String {

@@ -10,5 +10,6 @@ mod golden;
 mod killers;
 mod network;
 mod pipeline;
+mod rows;
 mod support;
 mod table;

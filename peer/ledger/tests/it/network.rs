@@ -27,9 +27,16 @@ pub const CHANNEL: &str = "care";
 const MSPS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 const VALIDITY: Validity = Validity { not_before: 1_700_000_000, not_after: 4_000_000_000 };
 
+/// One second long ago.
+const PAST: Validity = Validity { not_before: 1_700_000_000, not_after: 1_700_000_001 };
+
+/// Place of the client whose certificate has expired, of the first organisation.
+pub const EXPIRED: usize = 2;
+
 pub struct Network {
     pub genesis: Block,
     pub peers: Vec<SigningIdentity>,
+    /// One of each organisation, and the one at [`EXPIRED`].
     pub clients: Vec<SigningIdentity>,
     orderer: SigningIdentity,
     nonce: Cell<u64>,
@@ -50,8 +57,9 @@ fn identity(
     msp_id: &str,
     name: &str,
     role: NodeRole,
+    validity: Validity,
 ) -> SigningIdentity {
-    let issued = organisation.node(name, role, VALIDITY).unwrap();
+    let issued = organisation.node(name, role, validity).unwrap();
     let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
     SigningIdentity::from_pem(msp_id, certificate, key).unwrap()
 }
@@ -70,17 +78,21 @@ impl Network {
             client_tls_cert: tls.clone(),
             server_tls_cert: tls,
         });
-        let (mut peers, mut clients) = (Vec::new(), Vec::new());
+        let (mut peers, mut clients, mut expired) = (Vec::new(), Vec::new(), Vec::new());
         for msp_id in MSPS {
             let (organisation, config) = organisation(msp_id);
             let name = msp_id.trim_end_matches("MSP");
             let member = OrganizationSpec::application(name, msp_id, config, Vec::new()).unwrap();
             spec.application.organizations.push(member);
-            peers.push(identity(&organisation, msp_id, "peer0", NodeRole::Peer));
-            clients.push(identity(&organisation, msp_id, "user1", NodeRole::Client));
+            let issue =
+                |name, role, validity| identity(&organisation, msp_id, name, role, validity);
+            peers.push(issue("peer0", NodeRole::Peer, VALIDITY));
+            clients.push(issue("user1", NodeRole::Client, VALIDITY));
+            expired.push(issue("user2", NodeRole::Client, PAST));
         }
+        clients.push(expired.swap_remove(0));
         let genesis = genesis_block(&spec, Bytes::from_static(b"nonce"), 1_700_000_000).unwrap();
-        let orderer = identity(&ordering, "OrdererMSP", "orderer", NodeRole::Orderer);
+        let orderer = identity(&ordering, "OrdererMSP", "orderer", NodeRole::Orderer, VALIDITY);
         Network { genesis, peers, clients, orderer, nonce: Cell::new(0) }
     }
 
@@ -95,14 +107,18 @@ impl Network {
         self.sign(block::new(ledger.height(), previous, envelopes))
     }
 
-    pub fn sign(&self, mut block: Block) -> Block {
-        let creator = self.orderer.serialized();
+    pub fn sign(&self, block: Block) -> Block {
+        self.sign_as(&self.orderer, block)
+    }
+
+    pub fn sign_as(&self, signer: &SigningIdentity, mut block: Block) -> Block {
+        let creator = signer.serialized();
         let signature_header = SignatureHeader { creator, nonce: self.fresh_nonce() };
         let signature_header = Bytes::from(signature_header.encode_to_vec());
         let value = block::orderer_metadata_value(0, &BlockMetadata::default());
         let header = block.header.clone().unwrap();
         let signed = block::signed_bytes(&value, &signature_header, &header);
-        let signature = self.orderer.sign(&signed).unwrap().into();
+        let signature = signer.sign(&signed).unwrap().into();
         block::set_signature(&mut block, value, signature_header, signature, 0);
         block
     }
