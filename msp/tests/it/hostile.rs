@@ -157,7 +157,7 @@ fn extent(der: &[u8]) -> (usize, usize) {
 }
 
 /// A certificate of a signed part and a signature, P-256 with SHA-256.
-fn assembled(tbs: &[u8], signature: &[u8]) -> Vec<u8> {
+pub(crate) fn assembled(tbs: &[u8], signature: &[u8]) -> Vec<u8> {
     let algorithm = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     let bits = [&[0x03, 1 + signature.len() as u8, 0x00], signature].concat();
     let length = tbs.len() + algorithm.len() + bits.len();
@@ -166,7 +166,7 @@ fn assembled(tbs: &[u8], signature: &[u8]) -> Vec<u8> {
 }
 
 /// The signed part of a certificate.
-fn signed_part(der: &[u8]) -> &[u8] {
+pub(crate) fn signed_part(der: &[u8]) -> &[u8] {
     let inside = &der[extent(der).0..];
     &inside[..extent(inside).1]
 }

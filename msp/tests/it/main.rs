@@ -7,3 +7,4 @@ mod hostile;
 mod keystore;
 mod ledger;
 mod made;
+mod rows;

@@ -63,8 +63,7 @@ impl Org {
     }
 
     pub(crate) fn user(&self, validity: Validity) -> Arc<dyn Signer> {
-        let person =
-            Person { name: "u".into(), role: None, admin: false, key: Default::default() };
+        let person = Person { name: "u".into(), role: None, admin: false, key: Default::default() };
         let issued = self.authority.person(&person, "u", validity).unwrap();
         self.signer(&issued)
     }
@@ -137,7 +136,12 @@ impl Cluster {
     }
 
     pub(crate) fn client(&self, index: usize) -> AtomicBroadcastClient<Channel> {
-        AtomicBroadcastClient::new(self.dial(self.nodes[index].client_port, None))
+        AtomicBroadcastClient::new(self.client_channel(index))
+    }
+
+    /// A connection to a node's client listener.
+    pub(crate) fn client_channel(&self, index: usize) -> Channel {
+        self.dial(self.nodes[index].client_port, None)
     }
 
     /// A connection to a node's cluster listener that shows the certificate of `as_node`, or none.
@@ -169,12 +173,8 @@ impl Cluster {
         index: usize,
         envelopes: Vec<Envelope>,
     ) -> Vec<BroadcastResponse> {
-        let mut answers = self
-            .client(index)
-            .broadcast(tokio_stream::iter(envelopes))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut answers =
+            self.client(index).broadcast(tokio_stream::iter(envelopes)).await.unwrap().into_inner();
         let mut all = Vec::new();
         while let Ok(Some(answer)) = answers.message().await {
             all.push(answer);
@@ -187,8 +187,7 @@ impl Node {
     fn new(orderers: &Org) -> Self {
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let tls = orderers.authority.tls("orderer", &hosts, validity()).unwrap();
-        let signing =
-            orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
+        let signing = orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
         let (client_port, cluster_port) = (free_port(), free_port());
         let dir = tempfile::tempdir().unwrap();
         Self { tls, signing, client_port, cluster_port, dir, running: None }

@@ -4,3 +4,4 @@ mod broadcast;
 mod cluster;
 mod deliver;
 mod harness;
+mod rows;
