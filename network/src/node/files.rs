@@ -45,8 +45,12 @@ impl TlsConfig {
     pub(super) fn identity(&self) -> Outcome<TlsIdentity> {
         let certificate = read_credential(&self.certificate)?;
         let key = read_credential(&self.key)?;
-        TlsIdentity::from_pem(&certificate, &key)
-            .map_err(|error| unusable(&self.certificate, &error))
+        TlsIdentity::from_pem(&certificate, &key).map_err(|error| match error {
+            carecord_comm::Error::Pem { what } if what.contains("key") => {
+                unusable(&self.key, &error)
+            }
+            _ => unusable(&self.certificate, &error),
+        })
     }
 
     /// PEM texts of the roots.

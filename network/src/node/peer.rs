@@ -12,7 +12,7 @@ use carecord_proto::block;
 use super::config::NodeConfig;
 use super::files::unusable;
 use super::operations::Observed;
-use super::run::wait_for_end;
+use super::run::{Ended, wait_for_end};
 use super::vault;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The vault's folder; it is primary data and must be backed up.
 const VAULT: &str = "vault";
 
-/// Runs the peer until it is told to end.
+/// Runs the peer until it is told to end or cannot go on.
 pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
     let peer =
         Peer::open(peer_config(config, observed)?).map_err(|error| failed(config, &error))?;
@@ -38,7 +38,12 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     let handle = peer.serve(routes).await.map_err(|error| failed(config, &error))?;
     let watched = Arc::clone(&peer);
     let _operations = observed.serve(config, "peer", Arc::new(move || watched.health())).await?;
-    let ended = wait_for_end().await;
+    let ended = tokio::select! {
+        ended = wait_for_end() => ended,
+        reason = peer.failed() => {
+            Ended::Failed(Failure::node(&config.name, &std::io::Error::other(reason)))
+        }
+    };
     handle.stop(GRACE).await;
     ended.outcome()
 }

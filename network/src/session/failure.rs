@@ -52,6 +52,9 @@ fn of_status(step: &str, code: Grpc, text: &str) -> Failure {
         Grpc::PermissionDenied | Grpc::Unauthenticated => {
             Failure::new(Code::Refused, cause).hint("choose another user with --as")
         }
+        Grpc::Aborted if step == "commit status" => Failure::new(Code::Commit, cause).hint(
+            "`carecord network status` shows what is wrong; the transaction may still commit",
+        ),
         _ if step == "submit" => Failure::new(Code::Submit, cause).exit(Exit::Failed),
         _ => Failure::new(Code::Endorse, cause),
     }
