@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carecord_channel::Bundle;
 use carecord_ledger::Ledger;
-use carecord_proto::{protos::ChaincodeEvent, transaction};
+use carecord_proto::{common::Block, protos::ChaincodeEvent, transaction};
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::watch;
@@ -68,6 +68,14 @@ impl Channel {
         Ok(self.ledger.block(number)?.map(CommittedBlock::read))
     }
 
+    /// A committed block alone; `None` above the height.
+    pub fn block(&self, number: u64) -> Result<Option<Arc<Block>>, carecord_ledger::Error> {
+        if let Some(recent) = self.events.recent(number) {
+            return Ok(Some(recent.block));
+        }
+        Ok(self.ledger.block(number)?.map(Arc::new))
+    }
+
     /// What became of a transaction, if it is committed; of two with this id the first counts.
     pub fn status(&self, tx_id: &str) -> Result<Option<TxStatus>, carecord_ledger::Error> {
         let status = self.ledger.tx_status(tx_id)?;
@@ -120,7 +128,7 @@ pub(crate) enum StatusError {
 
 impl CommittedBlock {
     /// A block from the log, with the events read out of it.
-    fn read(block: carecord_proto::common::Block) -> Self {
+    fn read(block: Block) -> Self {
         let flags = carecord_proto::block::flags(&block);
         let events = carecord_proto::block::envelopes(&block)
             .iter()

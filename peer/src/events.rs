@@ -108,6 +108,9 @@ impl Events {
 
     /// Notes that an orderer has taken a transaction, to tell later how long it took; not more than can be waited for.
     pub(crate) fn note_submitted(&self, tx_id: &str) {
+        if tx_id.len() != TX_ID_LENGTH {
+            return;
+        }
         let mut submitted = self.submitted.lock();
         if submitted.len() >= MAX_STATUS_WAITERS {
             submitted.clear();

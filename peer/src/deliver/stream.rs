@@ -117,11 +117,11 @@ impl Reader {
     }
 
     fn message(&self, channel: &Channel, number: u64, header_only: bool) -> Result<Type, Gone> {
-        let committed = channel.committed(number).map_err(|error| {
+        let block = channel.block(number).map_err(|error| {
             tracing::error!(channel = channel.id(), block = number, %error, "block cannot be read");
             Gone
         })?;
-        let block = committed.ok_or(Gone)?.block;
+        let block = block.ok_or(Gone)?;
         let [filtered_label, data_type] = self.content.labels();
         let labels = [channel.id(), filtered_label, data_type];
         self.peer.config().metrics.deliver.blocks_sent.with_label_values(&labels).inc();
