@@ -5,8 +5,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use carecord_ledger::{Committed, Prefetched};
-use carecord_proto::common::{Block, HeaderType};
+use carecord_ledger::{Committed, CommittedTx, Prefetched};
+use carecord_proto::{
+    common::{Block, HeaderType},
+    protos::TxValidationCode,
+};
 use prost::Message;
 use tokio::task::JoinHandle;
 
@@ -129,5 +132,26 @@ fn chaincode_label(tx: &CommittedTx) -> String {
             format!("{}:{}", tx.chaincode, tx.version)
         }
         _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nobody_vouched_for_makes_no_series() {
+        let tx = |code| CommittedTx {
+            tx_id: String::new(),
+            code,
+            header_type: Some(HeaderType::EndorserTransaction),
+            chaincode: "bench".to_owned(),
+            version: "1.0".to_owned(),
+            event: None,
+        };
+        assert_eq!(chaincode_label(&tx(TxValidationCode::Valid)), "bench:1.0");
+        assert_eq!(chaincode_label(&tx(TxValidationCode::MvccReadConflict)), "bench:1.0");
+        assert_eq!(chaincode_label(&tx(TxValidationCode::InvalidChaincode)), "unknown");
+        assert_eq!(chaincode_label(&tx(TxValidationCode::EndorsementPolicyFailure)), "unknown");
     }
 }

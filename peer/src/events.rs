@@ -16,6 +16,9 @@ use tokio::sync::{oneshot, watch};
 
 use crate::config::{MAX_STATUS_WAITERS, RECENT_BLOCK_BYTES, RECENT_BLOCKS};
 
+/// Length of a transaction id: SHA-256 in hexadecimal digits.
+const TX_ID_LENGTH: usize = 64;
+
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxStatus {

@@ -61,6 +61,8 @@ pub struct CommittedTx {
     pub header_type: Option<HeaderType>,
     /// The invoked chaincode, if it got so far.
     pub chaincode: String,
+    /// The version of it that the endorsers ran, if it got so far.
+    pub version: String,
     /// The chaincode's event, if it got so far.
     pub event: Option<ChaincodeEvent>,
 }
@@ -199,12 +201,14 @@ fn summaries(transactions: Vec<Examined>, codes: &[Code]) -> Vec<CommittedTx> {
             code: *code,
             header_type: examined.header_type,
             chaincode: String::new(),
+            version: String::new(),
             event: None,
         };
         if let Ok(Kind::Endorser(endorsed)) = examined.kind
             && let Ok(body) = &endorsed.body
         {
             summary.chaincode.clone_from(&body.chaincode);
+            summary.version.clone_from(&body.version);
             summary.event.clone_from(&body.event);
         }
         summary

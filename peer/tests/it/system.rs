@@ -141,7 +141,7 @@ async fn what_the_peer_does_is_counted() {
         ("endorser_proposals_received", 3.0),
         ("endorser_successful_proposals", 3.0),
         (
-            "ledger_transaction_count{chaincode=\"mischief\",channel=\"care\",transaction_type=\"ENDORSER_TRANSACTION\",validation_code=\"VALID\"}",
+            "ledger_transaction_count{chaincode=\"mischief:1.0\",channel=\"care\",transaction_type=\"ENDORSER_TRANSACTION\",validation_code=\"VALID\"}",
             1.0,
         ),
         (

@@ -52,6 +52,8 @@ pub struct Endorsed {
 pub struct Body {
     /// The invoked chaincode.
     pub chaincode: String,
+    /// The version of it that the endorsers ran.
+    pub version: String,
     /// What was read and written.
     pub rwset: TxRwSet,
     /// The distinct endorsers whose signatures hold.
@@ -146,7 +148,7 @@ impl Examiner<'_> {
         let action = endorsed.action().map_err(|_| Code::BadResponsePayload)?;
         let rwset = TxRwSet::from_bytes(&action.results).map_err(|_| Code::BadRwset)?;
         let invoked = extension.chaincode_id.ok_or(Code::InvalidOtherReason)?.name;
-        let answered = action.chaincode_id.as_ref().ok_or(Code::InvalidOtherReason)?;
+        let answered = action.chaincode_id.clone().ok_or(Code::InvalidOtherReason)?;
         if invoked.is_empty() || invoked != answered.name || answered.version.is_empty() {
             return Err(Code::InvalidChaincode);
         }
@@ -159,7 +161,7 @@ impl Examiner<'_> {
             return Err(Code::IllegalWriteset);
         }
         let endorsers = self.endorsers(&endorsed.response_payload, &endorsed.endorsements);
-        Ok(Body { chaincode: invoked, rwset, endorsers, event })
+        Ok(Body { chaincode: invoked, version: answered.version, rwset, endorsers, event })
     }
 
     /// As `carecord_channel::policy::valid_identities`, but signatures this process made are not checked again.
