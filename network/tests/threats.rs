@@ -1,0 +1,57 @@
+//! `docs/threats.md` has every row of bad input, and the tests that it names exist.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Rows that the table must have: kind of input, and the numbers.
+const ROWS: &[(char, &[u32])] = &[
+    ('M', &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]),
+    ('G', &[1, 2, 3, 4, 5, 7]),
+    ('E', &[1, 2, 3, 4, 5, 6, 8]),
+    ('O', &[1, 2, 3, 4, 5, 8, 11, 12, 13]),
+    ('D', &[1, 2, 3, 4, 5, 6, 9]),
+    ('V', &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 17]),
+    ('R', &[1, 2, 3, 4, 5, 6]),
+];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn table() -> String {
+    fs::read_to_string(root().join("docs/threats.md")).expect("part of the sources")
+}
+
+#[test]
+fn every_row_is_there() {
+    let text = table();
+    let found: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    for (kind, numbers) in ROWS {
+        for number in *numbers {
+            let row = format!("{kind}{number}");
+            assert!(found.contains(row.as_str()), "docs/threats.md has no row {row}");
+        }
+    }
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let text = table();
+    let named: BTreeSet<(&str, &str)> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| quoted.split_once(".rs::"))
+        .collect();
+    assert!(named.len() > 60, "{}", named.len());
+    for (file, test) in named {
+        let path = root().join(format!("{file}.rs"));
+        let source = fs::read_to_string(&path).unwrap_or_else(|_| panic!("{file}.rs is not there"));
+        let function = format!("fn {test}()");
+        let at = source.find(&function).unwrap_or_else(|| panic!("{file}.rs has no {function}"));
+        let before = source[..at].trim_end().trim_end_matches("async").trim_end();
+        assert!(before.ends_with("test]"), "{file}.rs: {test} is no test");
+    }
+}
