@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use carecord_proto::{
     envelope::{self, SeekHeader},
     orderer::{
-        SeekInfo, SeekPosition, SeekSpecified, deliver_response::Type, seek_info::SeekBehavior,
+        SeekInfo, SeekPosition, SeekSpecified, deliver_response::Type, seek_info::{SeekBehavior, SeekErrorResponse},
         seek_position,
     },
 };
@@ -164,6 +164,8 @@ fn seek(
         start: at(start),
         stop: at(u64::MAX),
         behavior: SeekBehavior::BlockUntilReady as i32,
+        // An orderer without a leader still has blocks; what it sends is verified either way.
+        error_response: SeekErrorResponse::BestEffort as i32,
         ..SeekInfo::default()
     };
     let signer = &peer.config().signer;
