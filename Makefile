@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
+.SILENT:
 .DEFAULT_GOAL := help
 
 ## demo: bring up a network of seven processes and run the main job on it (release build)
@@ -30,7 +31,7 @@ lint: setup
 
 ## setup: what a bare Debian machine lacks, and RocksDB built once into the cache
 setup:
-	@scripts/setup.sh
+	scripts/setup.sh
 	scripts/rocksdb.sh
 
 help:
