@@ -18,8 +18,11 @@ const STORE_DEPTH: usize = 4;
 /// The owner of what belongs to no node.
 const NETWORK: &str = "network";
 
+/// A rule that leaves something out: its text, the reason, and whether it concerns a path given in its parts.
+type Rule = (&'static str, &'static str, fn(&[&str]) -> bool);
+
 /// What is left out: the folders of people, where their own keys and records have their place.
-const RULES: [(&str, &str, fn(&[&str]) -> bool); 2] = [
+const RULES: [Rule; 2] = [
     (
         "organizations/*/*/users/*/carecord",
         "a person's own encryption key, which only their client reads",

@@ -253,16 +253,15 @@ fn zlibbed() -> Outcome<Dressed> {
 }
 
 fn utf16() -> Outcome<Vec<Dressed>> {
-    let orders: [(&str, fn(u16) -> [u8; 2]); 2] =
-        [("UTF-16LE", u16::to_le_bytes), ("UTF-16BE", u16::to_be_bytes)];
-    let mut dressed = Vec::new();
-    for (order, bytes_of) in orders {
-        let text = text()?;
-        let bytes = [b'\x01'].into_iter().chain(text.encode_utf16().flat_map(bytes_of)).collect();
-        let dress = order.to_owned();
-        dressed.push(Dressed { view: "utf-16", dress, bytes, secret: Secret::Text(text) });
-    }
-    Ok(dressed)
+    let (little, big) = (text()?, text()?);
+    let little_bytes = little.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big_bytes = big.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let dressed = |dress: &str, mut bytes: Vec<u8>, text| {
+        // An odd offset, as in the middle of other data.
+        bytes.insert(0, 1);
+        Dressed { view: "utf-16", dress: dress.to_owned(), bytes, secret: Secret::Text(text) }
+    };
+    Ok(vec![dressed("UTF-16LE", little_bytes, little), dressed("UTF-16BE", big_bytes, big)])
 }
 
 fn escaped() -> Outcome<[Dressed; 3]> {

@@ -52,10 +52,7 @@ fn unescape_json(text: &[u8], out: &mut Vec<u8>) {
         out.extend(&rest[..at]);
         rest = &rest[at..];
         let (letter, length) = match rest.get(1) {
-            Some(b'u') => match escaped_letter(rest) {
-                Some(found) => found,
-                None => ('\\', 1),
-            },
+            Some(b'u') => escaped_letter(rest).unwrap_or(('\\', 1)),
             Some(b'n') => ('\n', 2),
             Some(b'r') => ('\r', 2),
             Some(b't') => ('\t', 2),
