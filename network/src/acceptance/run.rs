@@ -15,8 +15,9 @@ const ONLY: &str = "ONLY";
 const GROUP: &str = "GROUP";
 const SCALE: &str = "SCALE";
 const OUTPUT: &str = "CARECORD_OUTPUT";
-/// Where the JSON report goes as well, if named.
+/// Where the JSON report goes, whatever is printed; by default into the cache.
 const REPORT: &str = "CARECORD_REPORT";
+const REPORT_FILE: &str = "acceptance.json";
 
 /// Result of one check.
 #[derive(Debug, Serialize)]
@@ -107,10 +108,10 @@ fn report(checks: Vec<Line>, scale: f64, output: Output) -> Outcome<()> {
         });
         table(["CHECK", "FIGURE", "GOAL", "", "REMARK"], rows)
     });
-    if let Some(path) = variable(REPORT) {
-        let json = serde_json::to_vec_pretty(&report).expect("a report is plain data");
-        crate::state::replace_file(path.as_ref(), &json)?;
-    }
+    let path = variable(REPORT).map_or_else(|| cache().join(REPORT_FILE), PathBuf::from);
+    let json = serde_json::to_vec_pretty(&report).expect("a report is plain data");
+    crate::state::replace_file(&path, &json)?;
+    output.note(&format!("as JSON, with figures in full: {}", path.display()));
     if short == 0 {
         return Ok(());
     }
@@ -123,7 +124,7 @@ fn report(checks: Vec<Line>, scale: f64, output: Output) -> Outcome<()> {
 fn choose(all: &[Check], only: Option<&str>, group: Option<&str>) -> Outcome<Vec<Check>> {
     let chosen: Vec<Check> = all
         .iter()
-        .filter(|check| only.is_none_or(|name| check.name == name))
+        .filter(|check| only.is_none_or(|names| names.split(',').any(|name| name == check.name)))
         .filter(|check| group.is_none_or(|name| check.group == name))
         .copied()
         .collect();
@@ -192,6 +193,7 @@ mod tests {
         assert_eq!(names(None, None), ["a", "b", "c"]);
         assert_eq!(names(None, Some("network")), ["a", "b"]);
         assert_eq!(names(Some("c"), None), ["c"]);
+        assert_eq!(names(Some("c,a"), None), ["a", "c"]);
     }
 
     #[test]

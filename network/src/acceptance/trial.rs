@@ -24,6 +24,8 @@ const UP_PATIENCE: Duration = Duration::from_secs(180);
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 const LEADER_PATIENCE: Duration = Duration::from_secs(60);
 const AGREE_PATIENCE: Duration = Duration::from_secs(120);
+const PORT_PATIENCE: Duration = Duration::from_secs(60);
+const PORT_PAUSE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
 /// Metric that says who leads.
 const LEADER_METRIC: &str = "consensus_etcdraft_is_leader";
@@ -119,9 +121,21 @@ impl Trial {
         Ok(())
     }
 
-    /// Starts what does not run, as an operator would.
+    /// Starts what does not run, as an operator would; waits a while if another program has taken a port meanwhile.
     pub(super) async fn restart(&self) -> Outcome<()> {
-        self.run(&["network", "up", "--detach", "--quiet"], UP_PATIENCE).await.map(|_| ())
+        let deadline = Instant::now() + PORT_PATIENCE;
+        loop {
+            let up = self.run(&["network", "up", "--detach", "--quiet"], UP_PATIENCE).await;
+            match up {
+                Err(failure)
+                    if failure.to_string().contains(Code::PortTaken.text())
+                        && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(PORT_PAUSE).await;
+                }
+                result => return result.map(|_| ()),
+            }
+        }
     }
 
     /// Name of the orderer that leads the channel.
@@ -186,7 +200,7 @@ impl Drop for Trial {
 }
 
 fn leads(node: &NodeEntry) -> bool {
-    let Ok((200, metrics)) = http_get(&node.operations_address, "/metrics") else { return false };
+    let Ok((200, metrics)) = http_get(node, "/metrics") else { return false };
     metrics.lines().any(|line| {
         line.starts_with(LEADER_METRIC)
             && line.contains(&format!("\"{CHANNEL}\""))
