@@ -23,6 +23,9 @@ pub use grpc::{DeliverMetrics, GrpcMetrics};
 pub use ledger::LedgerMetrics;
 pub use orderer::OrdererMetrics;
 
+/// The level of Hyperledger Fabric whose interfaces and verdicts these nodes keep to; dashboards read it as
+/// `fabric_version`.
+pub const FABRIC_LEVEL: &str = "3.1.5";
 /// Fabric's buckets for the four ledger histograms; all others use the Prometheus defaults.
 const LEDGER_BUCKETS: [f64; 7] = [0.005, 0.01, 0.015, 0.05, 0.1, 1.0, 10.0];
 /// Buckets for sizes in bytes.
@@ -57,15 +60,24 @@ pub struct PeerMetrics {
 // === impl Registry ===
 
 impl Registry {
-    /// A registry that already tells the node's version and what `/proc/self` tells about the process.
-    pub fn new(version: &str) -> Self {
+    /// A registry that already tells Fabric's level and what `/proc/self` tells about the process.
+    pub fn new() -> Self {
         let registry = Self::default();
         registry
             .int_gauge_vec("fabric_version", "The active version of Fabric.", &["version"])
-            .with_label_values(&[version])
+            .with_label_values(&[FABRIC_LEVEL])
             .set(1);
         registry.register(crate::process::ProcessCollector::new());
         registry
+    }
+
+    /// Tells which program this is; once per registry.
+    pub fn tell_build(&self, version: &str, revision: &str, rustc: &str) {
+        let help = "Version, revision of the source and compiler of this program.";
+        let labels = ["version", "revision", "rustc"];
+        self.int_gauge_vec("carecord_build_info", help, &labels)
+            .with_label_values(&[version, revision, rustc])
+            .set(1);
     }
 
     /// All metrics in Prometheus' text format.
@@ -171,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_peers_metrics_have_the_names_that_dashboards_read() {
-        let metrics = PeerMetrics::new(Registry::new("3.1.5"));
+        let metrics = PeerMetrics::new(Registry::new());
         metrics.ledger.height.with_label_values(&["care"]).set(7);
         metrics.endorser.proposals_received.inc();
         assert_eq!(metrics.registry.value("ledger_blockchain_height{channel=\"care\"}"), Some(7.0));
@@ -180,8 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn the_program_is_told_beside_the_level_of_fabric() {
+        let registry = Registry::new();
+        registry.tell_build("0.1.0", "abc", "1.95.0");
+        let series = "carecord_build_info{revision=\"abc\",rustc=\"1.95.0\",version=\"0.1.0\"}";
+        assert_eq!(registry.value(series), Some(1.0));
+    }
+
+    #[test]
     fn ledger_histograms_have_fabrics_buckets() {
-        let metrics = PeerMetrics::new(Registry::new("3.1.5"));
+        let metrics = PeerMetrics::new(Registry::new());
         metrics.ledger.block_processing_time.with_label_values(&["care"]).observe(0.012);
         let series = "ledger_block_processing_time_bucket{channel=\"care\",le=\"0.015\"}";
         assert_eq!(metrics.registry.value(series), Some(1.0));
@@ -189,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_process_tells_its_memory() {
-        let registry = Registry::new("test");
+        let registry = Registry::new();
         assert!(registry.value("process_resident_memory_bytes").is_some_and(|bytes| bytes > 1e6));
         assert!(registry.value("process_open_fds").is_some_and(|count| count > 2.0));
     }

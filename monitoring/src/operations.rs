@@ -1,11 +1,15 @@
 //! The operations service: `/metrics`, `/healthz`, `/logspec`, `/version`, over HTTP or HTTPS.
+//!
+//! Over HTTPS, as in Fabric, `/metrics` and `/logspec` answer only who has shown a client certificate that the
+//! listener's TLS trusts; `/healthz` and `/version` answer everybody. Plain HTTP knows nobody and answers everything.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -55,6 +59,17 @@ pub struct Operations {
     pub version: Version,
 }
 
+/// Who sent a request, as the connection it came by tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Somebody on a listener without TLS, which only trusted hosts may reach.
+    Unknown,
+    /// Somebody on a TLS listener who has shown no certificate.
+    Anonymous,
+    /// Somebody whose certificate the listener's TLS has verified.
+    Verified,
+}
+
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
@@ -86,8 +101,9 @@ impl Operations {
     pub fn routes(self) -> Router {
         Router::new()
             .route("/metrics", get(metrics))
-            .route("/healthz", get(healthz))
             .route("/logspec", get(logspec).put(set_logspec))
+            .route_layer(middleware::from_fn(refuse_anonymous))
+            .route("/healthz", get(healthz))
             .route("/version", get(version))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::new(self))
@@ -135,18 +151,22 @@ async fn connection(
     tls: Option<Arc<rustls::ServerConfig>>,
     routes: Router,
 ) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.oneshot(request).await.into_response()) }
-    });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
     let ended = match tls {
-        None => http.serve_connection(TokioIo::new(stream), service).await,
+        None => {
+            let service = answering(routes, Caller::Unknown);
+            http.serve_connection(TokioIo::new(stream), service_fn(service)).await
+        }
         Some(config) => {
             let acceptor = tokio_rustls::TlsAcceptor::from(config);
             match tokio::time::timeout(READ_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => http.serve_connection(TokioIo::new(stream), service).await,
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates();
+                    let caller = shown.map_or(Caller::Anonymous, |_| Caller::Verified);
+                    let service = answering(routes, caller);
+                    http.serve_connection(TokioIo::new(stream), service_fn(service)).await
+                }
                 Ok(Err(error)) => {
                     tracing::info!(%address, %error, "operations handshake failed");
                     return;
@@ -157,6 +177,31 @@ async fn connection(
     };
     if let Err(error) = ended {
         tracing::debug!(%address, %error, "operations connection ended");
+    }
+}
+
+/// The service of one connection, whose requests all come from `caller`.
+fn answering(
+    routes: Router,
+    caller: Caller,
+) -> impl Fn(hyper::Request<hyper::body::Incoming>) -> Answering {
+    move |mut request| {
+        request.extensions_mut().insert(caller);
+        let routes = routes.clone();
+        Box::pin(async move { Ok(routes.oneshot(request).await.into_response()) })
+    }
+}
+
+type Answering = std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Lets nobody through who could have shown a certificate and has not.
+async fn refuse_anonymous(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Caller>() {
+        Some(Caller::Anonymous) => {
+            let error = "a client certificate of the node's organisation is required".to_owned();
+            (StatusCode::UNAUTHORIZED, Json(Refusal { error })).into_response()
+        }
+        Some(Caller::Unknown | Caller::Verified) | None => next.run(request).await,
     }
 }
 
@@ -216,7 +261,7 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let sick: HealthCheck = Arc::new(|| Err("disk full".to_owned()));
         let operations = Operations {
-            registry: Registry::new("1.2.3"),
+            registry: Registry::new(),
             logspec: LogSpec::detached("info").expect("valid"),
             health: vec![("ledger".to_owned(), sick)],
             version: Version { commit: "abc".to_owned(), version: "1.2.3".to_owned() },
@@ -240,9 +285,34 @@ mod tests {
     #[tokio::test]
     async fn metrics_and_version_are_shown() {
         let answer = ask(&request("GET", "/metrics", "")).await;
-        assert!(answer.contains("fabric_version{version=\"1.2.3\"} 1"), "{answer}");
+        assert!(answer.contains("fabric_version{version=\"3.1.5\"} 1"), "{answer}");
         let answer = ask(&request("GET", "/version", "")).await;
         assert!(answer.ends_with(r#"{"CommitSHA":"abc","Version":"1.2.3"}"#), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn who_shows_no_certificate_learns_of_health_and_version_alone() {
+        let operations = Operations {
+            registry: Registry::new(),
+            logspec: LogSpec::detached("info").expect("valid"),
+            health: Vec::new(),
+            version: Version { commit: "abc".to_owned(), version: "1.2.3".to_owned() },
+        };
+        let status = async |path: &str, caller: Caller| {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.uri_mut() = path.parse().expect("a path");
+            request.extensions_mut().insert(caller);
+            let answer = operations.clone().routes().oneshot(request).await;
+            answer.expect("routes do not fail").status().as_u16()
+        };
+        for (path, anonymous) in
+            [("/metrics", 401), ("/logspec", 401), ("/healthz", 200), ("/version", 200)]
+        {
+            assert_eq!(status(path, Caller::Anonymous).await, anonymous, "{path}");
+            assert_eq!(status(path, Caller::Verified).await, 200, "{path}");
+            assert_eq!(status(path, Caller::Unknown).await, 200, "{path}");
+        }
+        assert_eq!(status("/nothing", Caller::Anonymous).await, 404);
     }
 
     #[tokio::test]

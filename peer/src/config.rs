@@ -136,7 +136,7 @@ impl PeerConfig {
             simulate_on: SimulateOn::default(),
             validation_threads: 0,
             history: true,
-            metrics: PeerMetrics::new(Registry::new(env!("CARGO_PKG_VERSION"))),
+            metrics: PeerMetrics::new(Registry::new()),
         }
     }
 }

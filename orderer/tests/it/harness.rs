@@ -96,7 +96,7 @@ impl Cluster {
     pub(crate) async fn start_node(&mut self, index: usize) {
         let (orderers, genesis) = (&self.orderers, &self.genesis);
         let config = self.nodes[index].config(orderers);
-        let metrics = OrdererMetrics::new(Registry::new("test"));
+        let metrics = OrdererMetrics::new(Registry::new());
         let started = Orderer::start(config, std::slice::from_ref(genesis), metrics).await;
         self.nodes[index].running = Some(started.unwrap());
     }
