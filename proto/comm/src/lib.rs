@@ -5,6 +5,7 @@
 
 mod call;
 pub mod dial;
+mod https;
 pub mod limits;
 mod server;
 pub mod status;
@@ -31,6 +32,7 @@ mod generated {
 
 pub use dial::{Endpoint, dial};
 pub use generated::*;
+pub use https::HttpsClient;
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use server::{PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate};
 pub use status::{code_name, error_details, with_details};

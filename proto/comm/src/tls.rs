@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 
 const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
+pub(crate) const HTTP1: &[u8] = b"http/1.1";
 
 /// Whether a server wants to know its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +196,15 @@ fn client_side<R: AsRef<[u8]>>(
         .as_ref()
         .and_then(|identity| identity.chain.first())
         .map(|certificate| Sha256::digest(certificate).into());
+    let config = client_config(roots, identity, HTTP2)?;
+    Ok(ClientSide { config: Arc::new(config), certificate_hash })
+}
+
+pub(crate) fn client_config<R: AsRef<[u8]>>(
+    roots: &[R],
+    identity: Option<TlsIdentity>,
+    protocol: &[u8],
+) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(root_store(roots)?);
@@ -203,8 +212,8 @@ fn client_side<R: AsRef<[u8]>>(
         Some(identity) => builder.with_client_auth_cert(identity.chain, identity.key)?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![HTTP2.to_vec()];
-    Ok(ClientSide { config: Arc::new(config), certificate_hash })
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(config)
 }
 
 fn provider() -> Arc<CryptoProvider> {
