@@ -1,7 +1,7 @@
 //! The `bench` chaincode: plain keys and values, for measurements and first steps.
 //!
-//! `put(key, value)`, `get(key)`, `transfer(from, to, amount)`, `range(start, end, limit)`. A value is any bytes;
-//! an account is a key whose value is a decimal number.
+//! `put(key, value)`, `get(key)`, `transfer(from, to, amount)`, `range(start, end, limit)`, `fill(prefix, from, count)`.
+//! A value is any bytes; an account is a key whose value is a decimal number.
 
 use crate::{
     Class, Context, Contract, ContractError, Contracts, ErrorCode, Function, Raw, codes,
@@ -14,6 +14,10 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most entries that one `range` answers.
 pub const RANGE_MAX: u32 = 1000;
+/// Most keys that one `fill` writes.
+pub const FILL_MAX: u32 = 1000;
+/// Bytes of each value that `fill` writes.
+pub const FILL_VALUE_BYTES: usize = 100;
 
 const ABSENT: &ErrorCode =
     &ErrorCode::new("CR-CC-031", Class::NotFound, "put a value under the key first");
@@ -62,6 +66,16 @@ pub fn chaincode() -> Contracts {
                 "answers the entries from start up to, not including, end",
                 &["start", "end", "limit"],
                 range,
+            )
+            .errors(&[codes::VALUE])
+            .any_transient(),
+        )
+        .function(
+            Function::submit(
+                "fill",
+                "writes count keys, prefix and number from `from` on, with values of 100 bytes",
+                &["prefix", "from", "count"],
+                fill,
             )
             .errors(&[codes::VALUE])
             .any_transient(),
@@ -120,6 +134,37 @@ fn range(
         .into_iter()
         .map(|e| Entry { key: e.key, value: String::from_utf8_lossy(&e.value).into_owned() })
         .collect())
+}
+
+fn fill(
+    context: &mut Context<'_>,
+    prefix: String,
+    from: u64,
+    count: u32,
+) -> Result<(), ContractError> {
+    if count == 0 || count > FILL_MAX {
+        let reason = format!("the count lies between 1 and {FILL_MAX}");
+        return Err(codes::VALUE.because(reason).at("/count"));
+    }
+    let end = from
+        .checked_add(u64::from(count))
+        .ok_or_else(|| codes::VALUE.because("the last number is too large").at("/from"))?;
+    for number in from..end {
+        let key = fill_key(&prefix, number);
+        check_key(&key)?;
+        context.put_bytes(&key, fill_value(&key))?;
+    }
+    Ok(())
+}
+
+/// The key that `fill` writes for `number`; keys of up to eight digits sort as their numbers do.
+pub fn fill_key(prefix: &str, number: u64) -> String {
+    format!("{prefix}{number:08}")
+}
+
+/// The value that `fill` writes under `key`: the key, repeated.
+pub fn fill_value(key: &str) -> Vec<u8> {
+    key.bytes().cycle().take(FILL_VALUE_BYTES).collect()
 }
 
 fn balance(context: &mut Context<'_>, account: &str) -> Result<u64, ContractError> {

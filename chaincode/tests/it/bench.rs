@@ -82,3 +82,32 @@ fn a_range_answers_what_lies_between_and_no_more_than_the_limit() {
     let answer = ledger.evaluate("bench", &user, &["range", "", "", "1"]);
     assert_eq!(text(&answer.payload), r#"[{"key":"a","value":"a"}]"#);
 }
+
+#[test]
+fn a_fill_writes_numbered_keys_with_values_that_follow_from_them() {
+    let (mut ledger, user) = start();
+    let filled = ledger.submit("bench", &user, &["fill", "key-", "98", "3"]);
+    assert_eq!(filled.verdict, Verdict::Valid);
+    for key in ["key-00000098", "key-00000099", "key-00000100"] {
+        let value = ledger.evaluate("bench", &user, &["get", key]).payload;
+        assert_eq!(value, bench::fill_value(key));
+        assert_eq!(value.len(), bench::FILL_VALUE_BYTES);
+    }
+    assert_eq!(ledger.evaluate("bench", &user, &["get", "key-00000101"]).status, 500);
+    assert_eq!(text(&bench::fill_value("key-00000098")[..16]), "key-00000098key-");
+}
+
+#[test]
+fn a_fill_of_nothing_or_of_too_much_is_refused() {
+    let (mut ledger, user) = start();
+    let (most, beyond) = (bench::FILL_MAX.to_string(), (bench::FILL_MAX + 1).to_string());
+    let last = u64::MAX.to_string();
+    for bad in [["k", "0", "0"], ["k", "0", &beyond], ["k", &last, "1"], ["\0", "0", "1"]] {
+        let refused = ledger.submit("bench", &user, &["fill", bad[0], bad[1], bad[2]]);
+        assert_eq!(refused.verdict, Verdict::NotEndorsed, "{bad:?}");
+    }
+    assert!(ledger.state().is_empty());
+    let filled = ledger.submit("bench", &user, &["fill", "k", "0", &most]);
+    assert_eq!(filled.verdict, Verdict::Valid);
+    assert_eq!(ledger.state().len(), bench::FILL_MAX as usize);
+}
