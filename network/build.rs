@@ -1,9 +1,24 @@
-//! Embeds the pages of `docs/errors`, so that `carecord explain` works without the sources.
+//! Embeds the pages of `docs/errors`, so that `carecord explain` works without the sources, and the compiler's version,
+//! which nodes tell as a metric.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 fn main() {
+    println!("cargo::rustc-env=CARECORD_RUSTC={}", compiler());
+    embed_pages();
+}
+
+/// The compiler's version alone, `unknown` if it cannot be asked.
+fn compiler() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = std::process::Command::new(rustc).arg("--version").output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let version = said.ok().and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    version.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn embed_pages() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut pages: Vec<PathBuf> = std::fs::read_dir(&folder)

@@ -1,7 +1,7 @@
 //! Bring-up: from a topology to running nodes with a channel and deployed chaincodes, and back.
 //!
 //! ```text
-//! init:  ports ─▶ credentials ─▶ genesis ─▶ files (node.toml, network.json)
+//! init:  ports ─▶ credentials ─▶ genesis ─▶ files (node.toml, network.json) ─▶ scrape (prometheus.yml)
 //! up:    (init) ─▶ start (spawn, wait until healthy) ─▶ ready ─▶ deploy (`_lifecycle` transactions)
 //! down:  stop
 //! ```
@@ -16,6 +16,7 @@ mod health;
 mod init;
 mod ports;
 mod ready;
+mod scrape;
 mod start;
 mod status;
 mod stop;

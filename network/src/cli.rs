@@ -10,6 +10,7 @@ mod consent;
 mod debug;
 mod demo;
 mod explain;
+mod help;
 mod identity;
 mod ledger;
 mod network;
@@ -20,7 +21,7 @@ mod tx;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::codes::Code;
 use crate::error::{Exit, Failure, Outcome};
@@ -28,7 +29,7 @@ use crate::output::{Format, Output};
 
 /// A permissioned health ledger that speaks Hyperledger Fabric's wire protocols.
 #[derive(Debug, Parser)]
-#[command(name = "carecord", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "carecord", version, max_term_width = 100)]
 struct Arguments {
     /// Form of the results.
     #[arg(short, long, global = true, value_enum, default_value_t, env = "CARECORD_OUTPUT")]
@@ -83,7 +84,14 @@ enum Command {
 
 /// Reads the command line and runs the command.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut command = help::grouped(Arguments::command());
+    if std::env::args_os().len() <= 1 {
+        // Nothing was asked for, so nothing went wrong.
+        let _ = command.print_help();
+        return ExitCode::SUCCESS;
+    }
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to standard output and are no failure; clap knows which is which.

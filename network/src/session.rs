@@ -6,7 +6,7 @@ mod failure;
 mod retry;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use carecord_comm::tls::TlsIdentity;
@@ -26,7 +26,7 @@ pub use retry::{is_passing, retry};
 pub struct Session {
     dir: NetworkDir,
     file: NetworkFile,
-    connections: Mutex<BTreeMap<String, Channel>>,
+    connections: Mutex<BTreeMap<(String, PathBuf), Channel>>,
 }
 
 // === impl Session ===
@@ -49,35 +49,18 @@ impl Session {
         &self.file
     }
 
-    /// A connection to `node`'s client address; one per node, made when first used.
-    pub fn connect(&self, node: &NodeEntry) -> Outcome<Channel> {
+    /// The connection of `user` to `node`'s client address, which shows the user's own TLS certificate; one for each
+    /// user and node, made when first used.
+    pub fn connect(&self, node: &NodeEntry, user: &UserEntry) -> Outcome<Channel> {
         let mut connections =
             self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(channel) = connections.get(&node.name) {
+        let ends = (node.name.clone(), user.tls_certificate_file.clone());
+        if let Some(channel) = connections.get(&ends) {
             return Ok(channel.clone());
         }
-        let channel = self.dial(node)?;
-        connections.insert(node.name.clone(), channel.clone());
+        let channel = dial_as(node, user)?;
+        connections.insert(ends, channel.clone());
         Ok(channel)
-    }
-
-    /// A connection of its own to `node`, for load that one connection would narrow.
-    pub fn dial(&self, node: &NodeEntry) -> Outcome<Channel> {
-        let roots = [read_credential(&node.tls_ca_file)?];
-        let admin = self.file.admin(&node.organisation)?;
-        let certificate = read_credential(&admin.tls_certificate_file)?;
-        let key = read_credential(&admin.tls_key_file)?;
-        let unusable = |error: carecord_comm::Error| {
-            Failure::new(Code::Certificate, error.to_string()).at(node.tls_ca_file.display())
-        };
-        let identity = TlsIdentity::from_pem(&certificate, &key).map_err(unusable)?;
-        let tls = ClientTls::new(&roots, Some(identity)).map_err(unusable)?;
-        dial(&Endpoint {
-            address: node.address.clone(),
-            tls: Some(tls),
-            server_name: Some(node.tls_server_name.clone()),
-        })
-        .map_err(|error| Failure::new(Code::Argument, error).at(&node.address))
     }
 
     /// The keys of `user`.
@@ -97,6 +80,27 @@ impl Session {
             Some(name) => self.file.node(name)?,
             None => self.file.peer_of(&user.organisation)?,
         };
-        Ok(Gateway::new(self.connect(node)?, self.signer(user)?))
+        Ok(Gateway::new(self.connect(node, user)?, self.signer(user)?))
     }
+}
+
+fn dial_as(node: &NodeEntry, user: &UserEntry) -> Outcome<Channel> {
+    let roots = [read_credential(&node.tls_ca_file)?];
+    let certificate = read_credential(&user.tls_certificate_file)?;
+    let key = read_credential(&user.tls_key_file)?;
+    let identity = TlsIdentity::from_pem(&certificate, &key)
+        .map_err(|error| unusable(&user.tls_certificate_file, error))?;
+    let tls = ClientTls::new(&roots, Some(identity))
+        .map_err(|error| unusable(&node.tls_ca_file, error))?;
+    dial(&Endpoint {
+        address: node.address.clone(),
+        tls: Some(tls),
+        server_name: Some(node.tls_server_name.clone()),
+    })
+    .map_err(|error| Failure::new(Code::Argument, error).at(&node.address))
+}
+
+/// A certificate or key that is there and cannot be used.
+pub(crate) fn unusable(path: &Path, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Code::Certificate, error).at(path.display())
 }

@@ -78,6 +78,12 @@ pub struct NodeEntry {
     pub cluster_address: Option<String>,
     /// Where metrics and health are served.
     pub operations_address: String,
+    /// `https` or `http`.
+    #[serde(default = "http")]
+    pub operations_scheme: String,
+    /// What a client of an `https` operations service needs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub operations_tls: Option<OperationsTls>,
     /// Name in its TLS certificate.
     pub tls_server_name: String,
     /// Certificate of the TLS CA to check it with.
@@ -90,6 +96,19 @@ pub struct NodeEntry {
     pub log_file: PathBuf,
     /// Its process, while it runs.
     pub pid_file: PathBuf,
+}
+
+/// What a client of a node's operations service needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationsTls {
+    /// Certificate of the TLS CA to check the node with.
+    pub ca_file: PathBuf,
+    /// Name in the node's certificate; its addresses stand there too.
+    pub server_name: String,
+    /// Certificate to show: `/metrics` and `/logspec` need one of the node's organisation.
+    pub client_certificate_file: PathBuf,
+    /// Its key.
+    pub client_key_file: PathBuf,
 }
 
 /// A person.
@@ -233,6 +252,19 @@ impl NetworkDir {
 #[derive(Deserialize)]
 struct SchemaOnly {
     schema: String,
+}
+
+// === impl NodeEntry ===
+
+impl NodeEntry {
+    /// URL of `path` at its operations service.
+    pub fn operations_url(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.operations_scheme, self.operations_address)
+    }
+}
+
+fn http() -> String {
+    "http".to_owned()
 }
 
 // === impl NetworkFile ===

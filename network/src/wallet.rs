@@ -79,16 +79,16 @@ impl Session {
     pub fn person(&self, user: &UserEntry, channel: &str) -> Outcome<Person> {
         let wallet = Wallet::open(user)?;
         let home = self.gateway(user, None)?.network(channel);
-        Ok(Person::new(wallet.id, &home, wallet.encryption, self.peers(channel)?))
+        Ok(Person::new(wallet.id, &home, wallet.encryption, self.peers(user, channel)?))
     }
 
-    /// One peer of each member of `channel`, by MSP id.
-    fn peers(&self, channel: &str) -> Outcome<Peers> {
+    /// `user`'s connections to one peer of each member of `channel`, by MSP id.
+    fn peers(&self, user: &UserEntry, channel: &str) -> Outcome<Peers> {
         let members = &self.file().channel(Some(channel))?.organisations;
         let mut peers = std::collections::BTreeMap::new();
         for member in members {
             let node = self.file().peer_of(member)?;
-            peers.insert(node.msp_id.clone(), self.connect(node)?);
+            peers.insert(node.msp_id.clone(), self.connect(node, user)?);
         }
         Ok(Arc::new(peers))
     }

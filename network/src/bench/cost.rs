@@ -40,7 +40,7 @@ pub(super) fn snapshot(file: &NetworkFile) -> Snapshot {
             snapshot.cpu.insert(node.name.clone(), cpu);
         }
         snapshot.disk_bytes += folder_bytes(&node.data_dir);
-        if let Ok((200, metrics)) = http_get(&node.operations_address, "/metrics") {
+        if let Ok((200, metrics)) = http_get(node, "/metrics") {
             for (name, count) in syncs(&metrics) {
                 *snapshot.fsyncs.entry(name).or_default() += count;
             }

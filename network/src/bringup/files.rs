@@ -6,10 +6,10 @@ use super::credentials::Made;
 use super::genesis::Parts;
 use super::ports::Addresses;
 use crate::error::Outcome;
-use crate::node::config::{LogConfig, NodeConfig, TlsConfig};
+use crate::node::config::{LogConfig, NodeConfig, OperationsTlsConfig, TlsConfig};
 use crate::state::{
-    ChaincodeEntry, ChannelEntry, NetworkDir, NetworkFile, NodeEntry, OrganisationEntry, SCHEMA,
-    UserEntry, replace_file,
+    ChaincodeEntry, ChannelEntry, NetworkDir, NetworkFile, NodeEntry, OperationsTls,
+    OrganisationEntry, SCHEMA, UserEntry, replace_file,
 };
 use crate::topology::{Node, OrganisationRole};
 
@@ -94,6 +94,9 @@ fn node_config(
             roots: parts.made.iter().map(|made| made.folder.tls_ca_certificate()).collect(),
             require_client_certificate: false,
         },
+        operations_tls: parts.topology.operations_tls.then(|| OperationsTlsConfig {
+            client_roots: vec![made(parts, &node.organisation).folder.tls_ca_certificate()],
+        }),
         log: LogConfig::default(),
     })
 }
@@ -106,6 +109,8 @@ fn node_entry(
 ) -> Outcome<NodeEntry> {
     let organisation = parts.topology.organisation(&node.organisation);
     let own = dir.node(&node.name);
+    let operations_tls = operations_tls(parts, node);
+    let scheme = if operations_tls.is_some() { "https" } else { "http" };
     Ok(NodeEntry {
         name: node.name.clone(),
         role: node.role.word().to_owned(),
@@ -114,12 +119,26 @@ fn node_entry(
         address: addresses.client.clone(),
         cluster_address: addresses.cluster.clone(),
         operations_address: addresses.operations.clone(),
+        operations_scheme: scheme.to_owned(),
+        operations_tls,
         tls_server_name: node.full_name(parts.topology),
         tls_ca_file: made(parts, &node.organisation).folder.tls_ca_certificate(),
         config_file: own.join(CONFIG_FILE),
         data_dir: own.join(DATA_DIR),
         log_file: dir.log(&node.name),
         pid_file: own.join(PID_FILE),
+    })
+}
+
+/// The administrator's TLS certificate opens the operations services of the organisation's nodes.
+fn operations_tls(parts: &Parts<'_>, node: &Node) -> Option<OperationsTls> {
+    let made = made(parts, &node.organisation);
+    let (_, admin) = made.people.first().filter(|_| parts.topology.operations_tls)?;
+    Some(OperationsTls {
+        ca_file: made.folder.tls_ca_certificate(),
+        server_name: node.full_name(parts.topology),
+        client_certificate_file: admin.tls_certificate(),
+        client_key_file: admin.tls_key(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{credentials, files, genesis, ports};
+use super::{credentials, files, genesis, ports, scrape};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
@@ -50,6 +50,7 @@ fn make(
     files::write_nodes(dir, &parts)?;
     replace_file(&dir.topology(), text.as_bytes())?;
     let file = files::network_file(dir, &parts, now)?;
+    scrape::write(dir, &file)?;
     dir.write(&file)?;
     Ok(file)
 }

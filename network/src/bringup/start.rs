@@ -98,7 +98,7 @@ impl Started<'_> {
     fn wait_healthy(&mut self, deadline: Instant) -> Outcome<()> {
         let node = self.node;
         loop {
-            let reason = match health::healthy(&node.operations_address) {
+            let reason = match health::healthy(node) {
                 Ok(()) => return Ok(()),
                 Err(reason) => reason,
             };

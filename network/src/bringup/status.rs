@@ -79,7 +79,7 @@ async fn node_status(session: &Session, file: &NetworkFile, node: &NodeEntry) ->
         status.problem = Some("does not run".to_owned());
         return status;
     }
-    match health::healthy(&node.operations_address) {
+    match health::healthy(node) {
         Ok(()) => status.healthy = true,
         Err(reason) => status.problem = Some(reason),
     }

@@ -153,7 +153,7 @@ async fn open(
     let admin = session.file().admin(&node.organisation)?;
     let signer = session.signer(admin)?;
     let seek = seek(signer.as_ref(), channel, range)?;
-    let connection = session.connect(node)?;
+    let connection = session.connect(node, admin)?;
     let requests = futures::stream::iter([seek]);
     let answers = async {
         if node.role == "orderer" {

@@ -12,13 +12,27 @@ use crate::session::Session;
 /// More calls than this under way measure queues, not the network.
 const IN_FLIGHT_MAX: usize = 100_000;
 const SECONDS_MAX: u64 = 24 * 3600;
+/// As many as fit the eight digits of their names.
+const KEYS_MAX: u64 = 100_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Bench {
     /// Committed transactions per second, with unique keys.
-    Submit(Load),
-    /// Evaluations per second, of random keys.
-    Evaluate(Load),
+    Submit {
+        #[command(flatten)]
+        load: Load,
+        /// Bytes of a value.
+        #[arg(long, default_value_t = 100, value_name = "BYTES")]
+        value_bytes: usize,
+    },
+    /// Evaluations per second, of random keys with values of 100 bytes.
+    Evaluate {
+        #[command(flatten)]
+        load: Load,
+        /// Keys that are read from; loaded first if they are not there.
+        #[arg(long, default_value_t = 100_000, value_name = "N")]
+        keys: u64,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -31,15 +45,9 @@ pub(super) struct Load {
     /// How long new calls are begun.
     #[arg(long, default_value_t = 10, value_name = "S")]
     seconds: u64,
-    /// Bytes of a value.
-    #[arg(long, default_value_t = 100, value_name = "BYTES")]
-    value_bytes: usize,
     /// Clients of all key kinds in turn instead of P-256 only.
     #[arg(long)]
     mixed_keys: bool,
-    /// Keys that evaluations read from; loaded first if they are not there.
-    #[arg(long, default_value_t = 100_000, value_name = "N")]
-    keys: u64,
 }
 
 // === impl Bench ===
@@ -47,13 +55,14 @@ pub(super) struct Load {
 impl Bench {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let report = match self {
-            Self::Submit(load) => {
+            Self::Submit { load, value_bytes } => {
                 let session = load.chain.open()?;
-                bench::submit(&session, &load.plan(&session)?).await?
+                bench::submit(&session, &load.plan(&session)?, value_bytes).await?
             }
-            Self::Evaluate(load) => {
+            Self::Evaluate { load, keys } => {
                 let session = load.chain.open()?;
-                bench::evaluate(&session, &load.plan(&session)?, output).await?
+                range("keys", keys, KEYS_MAX)?;
+                bench::evaluate(&session, &load.plan(&session)?, keys, output).await?
             }
         };
         output.result(&report, || people(&report));
@@ -69,12 +78,6 @@ impl Bench {
 
 impl Load {
     fn plan(&self, session: &Session) -> Outcome<Plan> {
-        let range = |what: &str, value: u64, max: u64| {
-            if (1..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(Failure::new(Code::Argument, format!("--{what} is {value}; it takes 1 to {max}")))
-        };
         range("in-flight", self.in_flight as u64, IN_FLIGHT_MAX as u64)?;
         range("seconds", self.seconds, SECONDS_MAX)?;
         Ok(Plan {
@@ -82,11 +85,16 @@ impl Load {
             node: self.chain.node.clone(),
             in_flight: self.in_flight,
             seconds: self.seconds,
-            value_bytes: self.value_bytes,
             mixed_keys: self.mixed_keys,
-            keys: self.keys,
         })
     }
+}
+
+fn range(what: &str, value: u64, max: u64) -> Outcome<()> {
+    if (1..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Argument, format!("--{what} is {value}; it takes 1 to {max}")))
 }
 
 fn people(report: &Report) -> String {

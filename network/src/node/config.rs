@@ -38,6 +38,9 @@ pub struct NodeConfig {
     pub threads: usize,
     /// TLS of the listeners.
     pub tls: TlsConfig,
+    /// TLS of the operations service, with the node's own certificate; without, it is plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations_tls: Option<OperationsTlsConfig>,
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
@@ -56,6 +59,14 @@ pub struct TlsConfig {
     /// Whether a client must send a certificate; one that is sent is always verified.
     #[serde(default)]
     pub require_client_certificate: bool,
+}
+
+/// Who may read metrics and set log levels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OperationsTlsConfig {
+    /// TLS CAs whose client certificates open `/metrics` and `/logspec`.
+    pub client_roots: Vec<PathBuf>,
 }
 
 /// What a node logs.
@@ -145,6 +156,7 @@ mod tests {
                 roots: vec!["/n/ca.crt".into()],
                 require_client_certificate: false,
             },
+            operations_tls: Some(OperationsTlsConfig { client_roots: vec!["/n/own.crt".into()] }),
             log: LogConfig::default(),
         }
     }

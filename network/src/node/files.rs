@@ -8,7 +8,7 @@ use carecord_msp::{Signer, keystore};
 use carecord_proto::common::Block;
 use prost::Message;
 
-use super::config::{NodeConfig, TlsConfig};
+use super::config::{NodeConfig, OperationsTlsConfig, TlsConfig};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::state::read_credential;
@@ -20,6 +20,7 @@ impl NodeConfig {
     pub(crate) fn check(&self) -> Outcome<()> {
         self.tls.identity()?;
         self.tls.root_texts()?;
+        self.operations_roots()?;
         self.signer()?;
         self.genesis_blocks()?;
         Ok(())
@@ -30,6 +31,14 @@ impl NodeConfig {
         let identity = keystore::load_signing_identity(&self.msp_dir, &self.msp_id)
             .map_err(|error| unusable(&self.msp_dir, &error))?;
         Ok(Arc::new(identity))
+    }
+
+    /// PEM texts of the roots of the operations service's clients; none if it is served without TLS.
+    pub(super) fn operations_roots(&self) -> Outcome<Option<Vec<Vec<u8>>>> {
+        let texts = |tls: &OperationsTlsConfig| {
+            tls.client_roots.iter().map(|path| read_credential(path)).collect()
+        };
+        self.operations_tls.as_ref().map(texts).transpose()
     }
 
     /// First blocks of the channels that the node is to be on.

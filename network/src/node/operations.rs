@@ -1,13 +1,25 @@
 //! The operations service of a node: metrics, health, log levels, version.
 
+use carecord_comm::ClientAuth;
+use carecord_comm::tls::http_server_config;
 use carecord_monitoring::logging::{self, Format, LogSpec};
 use carecord_monitoring::{HealthCheck, Operations, Registry, Version};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::config::NodeConfig;
+use super::files::unusable;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What the builder said; a packager sets it, a build from a work tree may have changes that no revision names.
+const REVISION: &str = match option_env!("CARECORD_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+/// The compiler, as `build.rs` has asked it.
+const RUSTC: &str = env!("CARECORD_RUSTC");
 
 /// What every node of either kind has for its operators.
 pub(super) struct Observed {
@@ -20,7 +32,8 @@ pub(super) struct Observed {
 impl Observed {
     /// Sets up logging as the configuration says.
     pub(super) fn new(config: &NodeConfig) -> Outcome<Self> {
-        let registry = Registry::new(env!("CARGO_PKG_VERSION"));
+        let registry = Registry::new();
+        registry.tell_build(VERSION, REVISION, RUSTC);
         let format = match config.log.format.as_str() {
             "text" => Format::Text,
             "json" => Format::Json,
@@ -47,12 +60,17 @@ impl Observed {
             registry: self.registry.clone(),
             logspec: self.logspec.clone(),
             health: vec![(component.to_owned(), health)],
-            version: Version {
-                commit: option_env!("CARECORD_REVISION").unwrap_or("unknown").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            version: Version { commit: REVISION.to_owned(), version: VERSION.to_owned() },
         };
-        Ok(Some(tokio::spawn(operations.serve(listener, None))))
+        // A certificate is asked for; what needs one is refused without.
+        let tls = match config.operations_roots()? {
+            None => None,
+            Some(roots) => Some(
+                http_server_config(config.tls.identity()?, ClientAuth::IfGiven, &roots)
+                    .map_err(|error| unusable(&config.tls.certificate, &error))?,
+            ),
+        };
+        Ok(Some(tokio::spawn(operations.serve(listener, tls))))
     }
 }
 

@@ -38,7 +38,14 @@ pub(super) fn check(raw: raw::Topology, text: &str) -> Result<Topology, Vec<Prob
     let users = checker.users(&raw.users, &organisations);
     checker.name(&raw.name, "network");
     checker.enough(&raw);
-    let topology = Topology { name: raw.name.into_inner(), organisations, nodes, channels, users };
+    let topology = Topology {
+        name: raw.name.into_inner(),
+        operations_tls: raw.operations_tls.unwrap_or(true),
+        organisations,
+        nodes,
+        channels,
+        users,
+    };
     if checker.problems.is_empty() {
         return Ok(topology);
     }

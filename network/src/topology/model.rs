@@ -7,6 +7,8 @@ use carecord_ca::KeyKind;
 pub struct Topology {
     /// Name of the network, for people.
     pub name: String,
+    /// Whether metrics and health are served over TLS, and metrics only to the node's own organisation.
+    pub operations_tls: bool,
     /// Organisations in the order of the file.
     pub organisations: Vec<Organisation>,
     /// Nodes in the order of the file.

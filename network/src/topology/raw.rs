@@ -11,6 +11,7 @@ use crate::codes::Code;
 #[serde(deny_unknown_fields)]
 pub(super) struct Topology {
     pub(super) name: Spanned<String>,
+    pub(super) operations_tls: Option<bool>,
     #[serde(default)]
     pub(super) organisations: Vec<Spanned<Organisation>>,
     #[serde(default)]

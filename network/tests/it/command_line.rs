@@ -9,6 +9,17 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn without_arguments_the_help_is_printed_by_group() {
+    let said = carecord(&[]);
+    assert_eq!(said.status.code(), Some(0));
+    let help = String::from_utf8(said.stdout).unwrap();
+    let at = |heading: &str| help.find(heading).expect(heading);
+    assert!(at("Start:") < at("Operate:") && at("Operate:") < at("Develop:"));
+    assert!(at("Develop:") < at("Health:") && at("Health:") < at("Options:"));
+    assert_eq!(carecord(&["--help"]).stdout, help.as_bytes());
+}
+
+#[test]
 fn help_and_version_end_with_0() {
     assert_eq!(carecord(&["--help"]).status.code(), Some(0));
     assert_eq!(carecord(&["network", "up", "--help"]).status.code(), Some(0));

@@ -5,6 +5,7 @@
 mod command_line;
 mod generated;
 mod health;
+mod operations;
 mod running;
 mod support;
 mod topology;

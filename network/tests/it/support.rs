@@ -41,9 +41,16 @@ pub(crate) struct Running {
 impl Running {
     /// Brings up one of our own topologies.
     pub(crate) fn up(topology: &str) -> Self {
+        let topology = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies").join(topology);
+        Self::of_text(&std::fs::read_to_string(topology).unwrap())
+    }
+
+    /// Brings up the network that a topology file would describe with `content`.
+    pub(crate) fn of_text(content: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("net");
-        let topology = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies").join(topology);
+        let topology = root.path().join("topology.toml");
+        std::fs::write(&topology, content).unwrap();
         let running = Self { dir, root };
         let (topology, dir) = (text(&topology), running.dir());
         json(&["network", "up", "--topology", topology, "--dir", dir, "--detach"]);

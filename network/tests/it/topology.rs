@@ -29,6 +29,7 @@ fn the_built_in_topologies_are_right() {
     assert_eq!((orderers, demo.nodes.len()), (3, 7));
     assert_eq!(demo.channels[0].name, "care");
     let bench = Topology::parse(BENCH).unwrap();
+    assert!(demo.operations_tls && bench.operations_tls, "TLS is what one gets without asking");
     assert_eq!(
         bench.channels[0].chaincodes[0].endorsement,
         "AND('HospitalAMSP.peer', 'HospitalBMSP.peer')"

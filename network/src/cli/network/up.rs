@@ -119,7 +119,7 @@ fn show(dir: &NetworkDir, file: &NetworkFile, took: Duration, output: Output) {
                 node.role.clone(),
                 node.organisation.clone(),
                 node.address.clone(),
-                format!("http://{}/metrics", node.operations_address),
+                node.operations_url("/metrics"),
             ]
         });
         let nodes = table(["NODE", "ROLE", "ORGANISATION", "ADDRESS", "METRICS"], rows);
