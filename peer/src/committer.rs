@@ -5,7 +5,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use carecord_ledger::{Committed, CommittedTx, Prefetched};
+use bytes::Bytes;
+use carecord_ledger::{Committed, CommittedTx, Prefetched, Prefetcher, validator::Examined};
 use carecord_proto::{
     common::{Block, HeaderType},
     protos::TxValidationCode,
@@ -18,7 +19,10 @@ use crate::{channel::Channel, peer::Peer};
 /// A block on its way: its checks that need no state run meanwhile.
 pub(crate) struct Arriving {
     bytes: usize,
-    prefetched: JoinHandle<(Block, Prefetched)>,
+    block: Block,
+    prefetcher: Prefetcher,
+    /// The shares of its envelopes, each on a thread of the runtime's pool.
+    examined: Vec<JoinHandle<Vec<Examined>>>,
 }
 
 /// Why a block was not committed.
@@ -40,13 +44,23 @@ pub(crate) enum Stop {
 impl Arriving {
     /// Takes a block in.
     pub(crate) fn new(channel: &Channel, block: Block) -> Self {
-        let ledger = Arc::clone(channel.ledger());
-        let bytes = block.encoded_len();
-        let prefetched = tokio::task::spawn_blocking(move || {
-            let prefetched = ledger.prefetch(&block);
-            (block, prefetched)
-        });
-        Self { bytes, prefetched }
+        let prefetcher = channel.ledger().prefetcher();
+        let examine = |share: Vec<Bytes>| {
+            let prefetcher = prefetcher.clone();
+            tokio::task::spawn_blocking(move || prefetcher.examine(&share))
+        };
+        let examined = prefetcher.shares(&block).into_iter().map(examine).collect();
+        Self { bytes: block.encoded_len(), block, prefetcher, examined }
+    }
+
+    /// Waits for the checks to end.
+    async fn prefetched(self) -> Result<(Block, Prefetched), Stop> {
+        let mut transactions = Vec::new();
+        for share in self.examined {
+            transactions.extend(share.await.map_err(|error| Stop::Halted(error.to_string()))?);
+        }
+        let prefetched = self.prefetcher.joined(&self.block, transactions);
+        Ok((self.block, prefetched))
     }
 }
 
@@ -56,8 +70,8 @@ pub(crate) async fn on_block(
     channel: &Arc<Channel>,
     arriving: Arriving,
 ) -> Result<(), Stop> {
-    let (block, prefetched) =
-        arriving.prefetched.await.map_err(|error| Stop::Halted(error.to_string()))?;
+    let bytes = arriving.bytes;
+    let (block, prefetched) = arriving.prefetched().await?;
     let started = Instant::now();
     let committed = commit(channel, block, prefetched).await?;
     if committed.transactions.iter().any(|tx| tx.chaincode == "_lifecycle") {
@@ -66,8 +80,8 @@ pub(crate) async fn on_block(
     if committed.bundle.is_some() {
         peer.on_config(channel);
     }
-    count(peer, channel, &committed, arriving.bytes, started);
-    channel.events().publish(&committed, arriving.bytes);
+    count(peer, channel, &committed, bytes, started);
+    channel.events().publish(&committed, bytes);
     Ok(())
 }
 

@@ -86,15 +86,20 @@ pub struct Timeouts {
 /// Where chaincode of this process runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SimulateOn {
-    /// On a thread of its own for the time of the call, so that a slow chaincode holds up nobody.
+    /// Functions that have been quick lately on the runtime's thread, all others on a thread for the time of the call.
     #[default]
+    RuntimeIfQuick,
+    /// Always on a thread for the time of the call, so that a slow chaincode holds up nobody.
     Threads,
-    /// On the runtime's thread: cheaper for chaincode that is known to be quick.
+    /// Always on the runtime's thread.
     Runtime,
 }
 
 /// How many transactions may be waited for at once.
 pub(crate) const MAX_STATUS_WAITERS: usize = 100_000;
+/// How many simulations may have a thread of their own at once; further ones wait their turn. Chaincode in this
+/// process waits for nothing outside of it, so more threads would bring memory and no speed.
+pub(crate) const MAX_SIMULATION_THREADS: usize = 8;
 /// Blocks of a channel that stay in memory for those who follow it.
 pub(crate) const RECENT_BLOCKS: usize = 16;
 /// Their bytes at most.

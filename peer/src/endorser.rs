@@ -4,6 +4,7 @@
 //! [`process`] directly. Checks run in Fabric's order and with its texts.
 
 mod checks;
+mod pace;
 mod simulate;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use carecord_proto::{
 use tonic::{Request, Status};
 
 use crate::{config::SimulateOn, peer::Peer};
+
+pub(crate) use pace::Paces;
 
 /// What a proposal is processed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,13 +85,28 @@ pub(crate) async fn process(
             tracing::info!(channel = channel_id, reason = %refusal, "proposal refused");
         })?;
     let proposal = simulate::Proposal { channel, opened, signed, identity, purpose };
+    if runs_here(peer, &proposal.opened) {
+        return Ok(simulate::simulate(peer, &proposal));
+    }
+    let Ok(turn) = Arc::clone(peer.simulations()).acquire_owned().await else {
+        return Ok(failure("error in simulation: the peer stops".to_owned()));
+    };
+    let peer = Arc::clone(peer);
+    let simulated = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        simulate::simulate(&peer, &proposal)
+    });
+    Ok(simulated.await.unwrap_or_else(|error| failure(format!("error in simulation: {error}"))))
+}
+
+/// Whether a proposal is simulated on the runtime's thread.
+fn runs_here(peer: &Peer, opened: &Opened) -> bool {
     match peer.config().simulate_on {
-        SimulateOn::Runtime => Ok(simulate::simulate(peer, &proposal)),
-        SimulateOn::Threads => {
-            let peer = Arc::clone(peer);
-            let simulated =
-                tokio::task::spawn_blocking(move || simulate::simulate(&peer, &proposal)).await;
-            Ok(simulated.unwrap_or_else(|error| failure(format!("error in simulation: {error}"))))
+        SimulateOn::Runtime => true,
+        SimulateOn::Threads => false,
+        SimulateOn::RuntimeIfQuick => {
+            let function = opened.args().first().map_or(&[][..], |function| function);
+            peer.paces().is_quick(&opened.chaincode, function)
         }
     }
 }

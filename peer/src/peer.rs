@@ -20,14 +20,20 @@ use carecord_proto::{block, common::Block};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use tokio::{net::TcpListener, runtime, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 use tonic::service::Routes;
 
 use crate::{
     Error, PeerConfig,
     channel::Channel,
+    config::MAX_SIMULATION_THREADS,
     deliver::DeliverService,
-    endorser::EndorserService,
+    endorser::{EndorserService, Paces},
     gateway::GatewayService,
     orderers::Orderers,
     puller,
@@ -50,6 +56,8 @@ pub struct Peer {
     orderers: Orderers,
     server_tls: Option<ServerTls>,
     certificate_hash: Bytes,
+    simulations: Arc<Semaphore>,
+    paces: Paces,
     runtime: runtime::Handle,
     failure: watch::Sender<Option<String>>,
 }
@@ -90,6 +98,8 @@ impl Peer {
             pullers: Mutex::default(),
             server_tls,
             certificate_hash: certificate_hash.unwrap_or_default(),
+            simulations: Arc::new(Semaphore::new(MAX_SIMULATION_THREADS)),
+            paces: Paces::default(),
             runtime: runtime::Handle::current(),
             failure: watch::Sender::new(None),
             config,
@@ -191,6 +201,16 @@ impl Peer {
 
     pub(crate) fn chaincode(&self, name: &str) -> Option<Arc<dyn Chaincode>> {
         self.chaincodes.get(name).cloned()
+    }
+
+    /// Turns for simulations on threads of their own.
+    pub(crate) fn simulations(&self) -> &Arc<Semaphore> {
+        &self.simulations
+    }
+
+    /// Which functions are quick.
+    pub(crate) fn paces(&self) -> &Paces {
+        &self.paces
     }
 
     pub(crate) fn remote_peers(&self) -> &RemotePeers {

@@ -1,6 +1,7 @@
 //! The life of a node's process: configuration, logs, start, wait, graceful end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,6 +19,9 @@ pub enum Kind {
     /// A peer.
     Peer,
 }
+
+/// How long a thread for heavy work stays when there is none; each holds memory of its own.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Why a node ends.
 pub(super) enum Ended {
@@ -50,7 +54,7 @@ fn runtime(threads: usize) -> std::io::Result<tokio::runtime::Runtime> {
     if threads > 1 {
         builder.worker_threads(threads);
     }
-    builder.enable_all().build()
+    builder.thread_keep_alive(IDLE_THREAD).enable_all().build()
 }
 
 /// Returns on SIGTERM or Ctrl-C; a terminal that goes away (SIGHUP) does not end a node.

@@ -25,6 +25,8 @@ pub use read::{Head, RecordReader, Scan};
 
 /// The largest body of a record: above any block that fits a message, with room for its metadata.
 pub const MAX_RECORD_BYTES: usize = 256 << 20;
+/// Memory that is kept from one record to the next.
+const KEPT_BUFFER_BYTES: usize = 4 << 20;
 
 /// How a log is laid out, and how much of it is read when it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,8 @@ pub struct RecordLog {
     shared: Arc<Shared>,
     mark: Arc<dyn StoredFile>,
     mark_turn: u64,
+    /// A record on its way to the file; kept, since fresh memory for each large record is dear.
+    buffer: Vec<u8>,
     cut_bytes: u64,
     stopped: Option<String>,
 }
@@ -103,10 +107,15 @@ impl RecordLog {
             segment = self.begin_segment()?;
         }
         let position = self.end();
-        let record = [&RecordHead::new(kind, index, term, body).encode(), body].concat();
-        let written = segment.file.write_at(&record, position - segment.base);
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&RecordHead::new(kind, index, term, body).encode());
+        self.buffer.extend_from_slice(body);
+        let len = self.buffer.len() as u64;
+        let written = segment.file.write_at(&self.buffer, position - segment.base);
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
         self.stop_on_error(&segment.name, written)?;
-        self.shared.set_end(position + record.len() as u64);
+        self.shared.set_end(position + len);
         Ok(position)
     }
 

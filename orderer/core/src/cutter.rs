@@ -35,6 +35,8 @@ pub(crate) struct Cutter {
     growing_bytes: usize,
     /// When the growing batch got its first envelope.
     since: Millis,
+    /// When it got its last.
+    latest: Millis,
     waiting: usize,
     waiting_bytes: usize,
 }
@@ -47,6 +49,7 @@ impl Cutter {
             growing: Vec::new(),
             growing_bytes: 0,
             since: Millis::default(),
+            latest: Millis::default(),
             waiting: 0,
             waiting_bytes: 0,
         }
@@ -75,6 +78,7 @@ impl Cutter {
         if self.growing.is_empty() {
             self.since = now;
         }
+        self.latest = now;
         self.growing_bytes += size;
         self.growing.push(submission);
         if self.growing.len() >= self.size.max_message_count as usize {
@@ -101,6 +105,11 @@ impl Cutter {
     /// Since when the growing batch grows, if there is one.
     pub(crate) fn growing_since(&self) -> Option<Millis> {
         (!self.growing.is_empty()).then_some(self.since)
+    }
+
+    /// When the last envelope came to the growing batch.
+    pub(crate) fn latest(&self) -> Millis {
+        self.latest
     }
 
     /// Gives up everything that waits, in order.

@@ -1,5 +1,7 @@
 //! Every limit of the core, in one place.
 
+use std::time::Duration;
+
 /// Envelopes that may wait for their block at a time; beyond it the answer is SERVICE_UNAVAILABLE.
 pub const MAX_PENDING_ENVELOPES: usize = 50_000;
 
@@ -19,7 +21,19 @@ pub const SNAPSHOT_ELECTIONS: u32 = 2;
 pub const MAX_APPEND_LAG: u64 = 1_000;
 
 /// Bytes of applied entries kept in memory for followers that lag a little.
-pub const WINDOW_BYTES: usize = 32 << 20;
+pub const WINDOW_BYTES: usize = 4 << 20;
+
+/// Bytes of committed entries taken from Raft in one go, save that one entry always goes.
+pub const MAX_COMMITTED_BYTES: u64 = 32 << 20;
+
+/// After a block of more envelopes than this the next idle cut waits until no more come.
+pub const FEW_ENVELOPES: usize = 4;
+
+/// No envelope for so long: those who send wait for answers themselves.
+pub const QUIET: Duration = Duration::from_millis(2);
+
+/// The longest that an idle cut waits for more.
+pub const MAX_GATHERING: Duration = Duration::from_millis(20);
 
 /// Bytes of entries in one append message, save that one entry always goes.
 pub const MAX_APPEND_BYTES: u64 = 4 << 20;

@@ -10,7 +10,7 @@ use carecord_proto::{
     transaction,
 };
 
-use super::{Purpose, failure};
+use super::{Purpose, failure, pace::processor_time};
 use crate::{
     chaincode::{self, Call, Executed, System},
     channel::Channel,
@@ -36,7 +36,7 @@ struct Simulated {
 
 /// Simulates, and endorses unless the proposal is only evaluated.
 pub(super) fn simulate(peer: &Arc<Peer>, proposal: &Proposal) -> ProposalResponse {
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), processor_time());
     let (channel_id, chaincode) =
         (proposal.opened.channel_id(), proposal.opened.chaincode.as_str());
     let metrics = &peer.config().metrics.endorser;
@@ -50,6 +50,9 @@ pub(super) fn simulate(peer: &Arc<Peer>, proposal: &Proposal) -> ProposalRespons
     let success = if good { "true" } else { "false" };
     if good {
         metrics.successful_proposals.inc();
+        let function = proposal.opened.args().first().map_or(&[][..], |function| function);
+        let took = processor_time().saturating_sub(used);
+        peer.paces().note(chaincode, function, took);
     }
     metrics
         .proposal_duration

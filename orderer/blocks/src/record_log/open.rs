@@ -35,7 +35,16 @@ pub(super) fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Record
     }
     let shared = Arc::new(Shared::new(segments, end));
     let stopped = None;
-    Ok(RecordLog { storage, options, shared, mark, mark_turn, cut_bytes, stopped })
+    Ok(RecordLog {
+        storage,
+        options,
+        shared,
+        mark,
+        mark_turn,
+        buffer: Vec::new(),
+        cut_bytes,
+        stopped,
+    })
 }
 
 /// Makes a segment whose head is durable before any record follows.

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use carecord_proto::block;
@@ -28,6 +29,8 @@ pub(super) struct Leadership {
     /// Blocks cut and not yet committed, oldest first.
     pub(super) under_way: VecDeque<UnderWay>,
     last_cut: Option<Millis>,
+    /// How many envelopes the last block got.
+    last_count: usize,
 }
 
 /// A block between its cutting and its commit.
@@ -58,6 +61,19 @@ impl Leadership {
     pub(super) fn pending(&self) -> usize {
         let under_way: usize = self.under_way.iter().map(|block| block.ids.len()).sum();
         self.cutter.waiting().0 + under_way
+    }
+
+    /// When an idle pipeline takes a batch that is not full. Under load it waits for envelopes to stop coming, but not
+    /// long: a block costs every node a write to disk and a signature, however few it holds.
+    fn idle_cut_at(&self, interval: Duration) -> Millis {
+        let idle = self.last_cut.map_or(Millis(0), |last| last.after(interval));
+        let (Some(since), true) =
+            (self.cutter.growing_since(), self.last_count > limits::FEW_ENVELOPES)
+        else {
+            return idle;
+        };
+        let quiet = self.cutter.latest().after(limits::QUIET);
+        idle.max(quiet.min(since.after(limits::MAX_GATHERING)))
     }
 }
 
@@ -90,6 +106,7 @@ impl ChannelCore {
                 cutter: Cutter::new(self.params.batch),
                 under_way: VecDeque::new(),
                 last_cut: None,
+                last_count: 0,
             });
         }
         let leader = (self.node.leader(), term, leads);
@@ -137,8 +154,7 @@ impl ChannelCore {
             return Some(batch);
         }
         let timeout = leadership.cutter.growing_since()?.after(self.params.batch_timeout);
-        let idle =
-            leadership.last_cut.map_or(Millis(0), |last| last.after(self.config.idle_cut_interval));
+        let idle = leadership.idle_cut_at(self.config.idle_cut_interval);
         let due = if leadership.under_way.is_empty() { timeout.min(idle) } else { timeout };
         if due <= now {
             return leadership.cutter.take_early();
@@ -160,6 +176,7 @@ impl ChannelCore {
             None => (self.tip.number + 1, self.tip.hash, log_end + 1),
         };
         let last_config = if batch.is_config { number } else { self.tip.last_config };
+        let count = batch.submissions.len();
         let ids = batch.submissions.iter().filter(|s| !s.answered).map(|s| s.id).collect();
         let data = batch.submissions.into_iter().map(|s| s.admitted.envelope).collect();
         let block = block::new(number, Bytes::copy_from_slice(&previous), data);
@@ -170,6 +187,7 @@ impl ChannelCore {
         self.last_sign_token += 1;
         let token = SignToken(self.last_sign_token);
         leadership.last_cut = Some(now);
+        leadership.last_count = count;
         leadership.under_way.push_back(UnderWay {
             number,
             index,

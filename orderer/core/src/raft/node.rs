@@ -405,7 +405,7 @@ fn settings(config: &Config, options: &RaftOptions, applied: u64) -> raft::Confi
         max_inflight_msgs: limits::MAX_INFLIGHT_APPENDS,
         check_quorum: true,
         pre_vote: true,
-        max_committed_size_per_ready: limits::WINDOW_BYTES as u64,
+        max_committed_size_per_ready: limits::MAX_COMMITTED_BYTES,
         ..raft::Config::default()
     }
 }

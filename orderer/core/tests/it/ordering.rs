@@ -52,6 +52,26 @@ fn a_burst_shares_blocks_up_to_the_count_and_several_are_under_way_at_once() {
 }
 
 #[test]
+fn under_load_an_idle_pipeline_waits_until_no_more_envelopes_come_but_not_long() {
+    let (mut world, leader) = elected(Setting::calm(3, 9));
+    (0..6).for_each(|_| {
+        world.submit(leader);
+    });
+    world.run(500);
+    assert_eq!(sizes(&world), [1, 5]);
+    for _ in 0..8 {
+        world.submit(leader);
+        world.run(1);
+    }
+    world.run(500);
+    assert_eq!(sizes(&world), [1, 5, 8]);
+    world.submit(leader);
+    let sent = world.now;
+    assert!(world.run_until(1_000, |w| sizes(w).len() == 4));
+    assert!(world.now - sent <= 40, "it took {} ms", world.now - sent);
+}
+
+#[test]
 fn an_envelope_sent_to_a_follower_is_ordered_by_the_leader() {
     let (mut world, leader) = elected(Setting::calm(3, 3));
     let follower = (1..=3).find(|id| *id != leader).unwrap();

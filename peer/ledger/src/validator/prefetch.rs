@@ -31,8 +31,17 @@ impl Prefetched {
 
     /// Whether this is about `block`, examined under `bundle`.
     pub(crate) fn fits(&self, block: &Block, bundle: &Arc<Bundle>) -> bool {
-        Arc::ptr_eq(&self.bundle, bundle) && self.envelopes == block::envelopes(block)
+        let envelopes = block::envelopes(block);
+        Arc::ptr_eq(&self.bundle, bundle)
+            && self.transactions.len() == envelopes.len()
+            && self.envelopes.len() == envelopes.len()
+            && self.envelopes.iter().zip(envelopes).all(|(examined, raw)| are_equal(examined, raw))
     }
+}
+
+/// Usually both are the same memory, which is then not looked at.
+fn are_equal(a: &Bytes, b: &Bytes) -> bool {
+    (a.as_ptr(), a.len()) == (b.as_ptr(), b.len()) || a == b
 }
 
 /// What [`prefetch`] needs besides the block; cheap to clone, so that other threads can hold one.
@@ -50,31 +59,46 @@ pub struct Prefetcher {
 
 /// Examines every envelope of `block`; the result does not depend on the number of threads.
 pub fn prefetch(block: &Block, with: &Prefetcher) -> Prefetched {
-    let envelopes = block::envelopes(block);
-    let threads = with.threads.min(envelopes.len() / SHARE).max(1);
-    let mut transactions = Vec::with_capacity(envelopes.len());
-    if threads == 1 {
-        transactions = examine(envelopes, with);
-    } else {
-        let share = envelopes.len().div_ceil(threads);
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = envelopes
-                .chunks(share)
-                .map(|envelopes| scope.spawn(move || examine(envelopes, with)))
-                .collect();
-            for worker in workers {
-                match worker.join() {
-                    Ok(examined) => transactions.extend(examined),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-        });
+    let mut shares = with.shares(block);
+    if shares.len() <= 1 {
+        let examined = shares.pop().map(|share| with.examine(&share)).unwrap_or_default();
+        return with.joined(block, examined);
     }
-    let (number, bundle) = (block::number(block), Arc::clone(&with.bundle));
-    Prefetched { number, envelopes: envelopes.to_vec(), bundle, transactions }
+    let mut transactions = Vec::with_capacity(block::envelopes(block).len());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            shares.iter().map(|share| scope.spawn(move || with.examine(share))).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(examined) => transactions.extend(examined),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    with.joined(block, transactions)
 }
 
-fn examine(envelopes: &[Bytes], with: &Prefetcher) -> Vec<Examined> {
-    let examiner = Examiner { bundle: &with.bundle, own: &with.own, foreign: &with.foreign };
-    envelopes.iter().map(|raw| examiner.examine(raw)).collect()
+// === impl Prefetcher ===
+
+impl Prefetcher {
+    /// The envelopes of a block in as many parts as threads should share them; for callers with threads of their own.
+    pub fn shares(&self, block: &Block) -> Vec<Vec<Bytes>> {
+        let envelopes = block::envelopes(block);
+        let threads = self.threads.min(envelopes.len() / SHARE).max(1);
+        let share = envelopes.len().div_ceil(threads).max(1);
+        envelopes.chunks(share).map(<[Bytes]>::to_vec).collect()
+    }
+
+    /// Examines one share.
+    pub fn examine(&self, share: &[Bytes]) -> Vec<Examined> {
+        let examiner = Examiner { bundle: &self.bundle, own: &self.own, foreign: &self.foreign };
+        share.iter().map(|raw| examiner.examine(raw)).collect()
+    }
+
+    /// Joins what came out of all shares of `block`, in their order.
+    pub fn joined(&self, block: &Block, transactions: Vec<Examined>) -> Prefetched {
+        let envelopes = block::envelopes(block).to_vec();
+        let (number, bundle) = (block::number(block), Arc::clone(&self.bundle));
+        Prefetched { number, envelopes, bundle, transactions }
+    }
 }
