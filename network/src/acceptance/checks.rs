@@ -14,14 +14,16 @@ mod leaks;
 mod main_job;
 mod suites;
 mod syncs;
+mod threats;
 mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 13] = [
+    let groups: [&[Check]; 14] = [
         golden::CHECKS,
         flips::CHECKS,
         suites::CHECKS,
+        threats::CHECKS,
         bringup::CHECKS,
         main_job::CHECKS,
         leaks::CHECKS,

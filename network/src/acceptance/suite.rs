@@ -13,15 +13,18 @@ use crate::error::{Failure, Outcome};
 /// Building a room's tests may take minutes on a machine that never did.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
+/// The tests inside a crate's own files.
+pub(super) const LIB: &str = "lib";
+
 /// Tests of one room, chosen by name.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Suite {
+pub(super) struct Suite<'a> {
     /// Its crate.
-    pub(super) package: &'static str,
-    /// `--lib` or the tests under `tests/it`.
-    pub(super) lib: bool,
+    pub(super) package: &'a str,
+    /// Which of its test programs: [`LIB`], or a name under `tests`.
+    pub(super) target: &'a str,
     /// Parts of the tests' names.
-    pub(super) names: &'static [&'static str],
+    pub(super) names: &'a [&'a str],
     /// How many tests these are at least; fewer means that one was renamed and the check looks past it.
     pub(super) tests_min: u64,
 }
@@ -39,7 +42,7 @@ struct Tally {
 /// Runs `suites` with these variables set and reports how many tests passed, with the figures they printed.
 pub(super) async fn run(
     context: &Context,
-    suites: &[Suite],
+    suites: &[Suite<'_>],
     variables: &[(&str, String)],
 ) -> Outcome<Finding> {
     let data = super::ledgers::data(".")?;
@@ -75,14 +78,17 @@ impl Tally {
     async fn run(
         &mut self,
         context: &Context,
-        suite: Suite,
+        suite: Suite<'_>,
         data: &Path,
         variables: &[(&str, String)],
     ) -> Outcome<()> {
         let left_out = context.work.join(format!("left-out-{}", suite.package));
         let _ = std::fs::remove_file(&left_out);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let target: &[&str] = if suite.lib { &["--lib"] } else { &["--test", "it"] };
+        let target: &[&str] = match suite.target {
+            LIB => &["--lib"],
+            other => &["--test", other],
+        };
         let mut program = Program::new(cargo)
             .args(["test", "--locked", "--package", suite.package])
             .args(target)

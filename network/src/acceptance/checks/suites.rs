@@ -1,6 +1,6 @@
 //! Group `network`: what single rooms prove in their tests, with the figures that they print.
 
-use crate::acceptance::suite::{self, Suite};
+use crate::acceptance::suite::{self, LIB, Suite};
 use crate::acceptance::{Check, Context, Finding};
 use crate::error::Outcome;
 
@@ -21,12 +21,6 @@ pub(super) const CHECKS: &[Check] = &[
         work: |context| Box::pin(suite::run(context, VECTORS, &[])),
     },
     Check {
-        name: "bad-input",
-        group: "network",
-        goal: "each threat row's test passes",
-        work: |context| Box::pin(suite::run(context, THREATS, &[])),
-    },
-    Check {
         name: "power-loss",
         group: "network",
         goal: "200 runs with every unsynced write dropped: none lost",
@@ -40,59 +34,52 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-const KILLERS: &[Suite] =
-    &[Suite { package: "carecord-ledger", lib: false, names: &["killers::"], tests_min: 7 }];
+const KILLERS: &[Suite<'static>] =
+    &[Suite { package: "carecord-ledger", target: "it", names: &["killers::"], tests_min: 7 }];
 
-const VECTORS: &[Suite] = &[
+const VECTORS: &[Suite<'static>] = &[
     Suite {
         package: "carecord-proto",
-        lib: false,
+        target: "it",
         names: &["rwset_vectors::", "golden::"],
         tests_min: 9,
     },
-    Suite { package: "carecord-msp", lib: false, names: &["golden::", "ledger::"], tests_min: 2 },
+    Suite { package: "carecord-msp", target: "it", names: &["golden::", "ledger::"], tests_min: 2 },
     Suite {
         package: "carecord-channel",
-        lib: false,
+        target: "it",
         names: &["policies::", "updates::", "configs::", "genesis::the_same_channel"],
         tests_min: 7,
     },
-    Suite { package: "carecord-ledger", lib: true, names: &["simulator::tests::"], tests_min: 2 },
+    Suite { package: "carecord-ledger", target: LIB, names: &["simulator::tests::"], tests_min: 2 },
 ];
 
-const THREATS: &[Suite] = &[
-    Suite { package: "carecord-msp", lib: false, names: &["hostile::"], tests_min: 15 },
-    Suite { package: "carecord-channel", lib: false, names: &["limits::"], tests_min: 5 },
-    Suite { package: "carecord-ledger", lib: false, names: &["table::"], tests_min: 9 },
-    Suite { package: "carecord-consensus", lib: false, names: &["hostile::"], tests_min: 7 },
-];
-
-const POWER: &[Suite] = &[
+const POWER: &[Suite<'static>] = &[
     Suite {
         package: "carecord-consensus",
-        lib: false,
+        target: "it",
         names: &["campaign::nothing_is_lost"],
         tests_min: 1,
     },
-    Suite { package: "carecord-ledger", lib: false, names: &["crash::a_crash_at"], tests_min: 1 },
+    Suite { package: "carecord-ledger", target: "it", names: &["crash::a_crash_at"], tests_min: 1 },
     Suite {
         package: "carecord-blocks",
-        lib: false,
+        target: "it",
         names: &["record_log::what_was_synced", "record_log::a_log_cut_at"],
         tests_min: 3,
     },
 ];
 
-const UNSYNCED: &[Suite] = &[
+const UNSYNCED: &[Suite<'static>] = &[
     Suite {
         package: "carecord-consensus",
-        lib: false,
-        names: &["leaving_out_an_fsync"],
-        tests_min: 1,
+        target: "it",
+        names: &["leaving_out_an_fsync", "a_vote_that_was_not_made_durable"],
+        tests_min: 2,
     },
     Suite {
         package: "carecord-ledger",
-        lib: false,
+        target: "it",
         names: &["crash::without_its_fsync"],
         tests_min: 1,
     },
