@@ -143,6 +143,9 @@ impl Failure {
                 .at(name)
                 .hint("start the node with the version of carecord that wrote the folder");
         }
+        if causes().any(is_damage) {
+            return Self::new(Code::LedgerDamaged, error).at(name);
+        }
         Self::new(Code::NodeStopped, error).at(name)
     }
 
@@ -192,6 +195,18 @@ impl Failure {
     }
 }
 
+/// Whether a node's files are not what it once wrote.
+fn is_damage(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use carecord_ledger::Error::{Diverged, LogBehindState, Stored};
+
+    matches!(cause.downcast_ref(), Some(carecord_blocks::Error::Corrupt { .. }))
+        || matches!(
+            cause.downcast_ref(),
+            Some(Diverged { .. } | LogBehindState { .. } | Stored { .. })
+        )
+        || cause.downcast_ref().is_some_and(EngineError::is_damage)
+}
+
 // === impl Display for Failure ===
 
 /// One line with what and where; a second with what to do, which the code's page says if nothing shorter does.
@@ -213,3 +228,25 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_damaged_files_gets_the_code_whose_page_says_how_to_mend_them() {
+        let corrupt = || carecord_blocks::Error::Corrupt {
+            file: "0.log".to_owned(),
+            offset: 7,
+            reason: "checksum of a record's body does not match",
+        };
+        let ledger = carecord_ledger::Error::Log(corrupt());
+        let peer = carecord_peer::Error::Ledger { channel: "care".to_owned(), source: ledger };
+        for error in [&corrupt() as &(dyn std::error::Error + 'static), &peer] {
+            let failure = Failure::node("hospital-a", error);
+            assert_eq!(failure.code(), "CR-LED-002");
+            assert!(failure.to_string().contains("hospital-a: "), "{failure}");
+            assert!(failure.cause().contains("0.log is corrupt at byte 7"), "{failure}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub(super) enum Network {
     Init(init::Init),
     /// Start a network, making it first if the folder is new, and deploy its chaincodes.
     Up(up::Up),
-    /// Stop a network; its data stays.
+    /// Stop a network or some of its nodes; their data stays.
     Down(down::Down),
     /// Which nodes run, how far their chains are, and whether they agree.
     Status(status::Status),

@@ -29,6 +29,14 @@ fn a_network_takes_transactions_agrees_stops_and_goes_on() {
     assert!(said.starts_with("error CR-NET-017: "), "{said}");
 
     let before = heights(dir);
+    let down = json(&["network", "down", "--dir", dir, "--node", "orderer2"]);
+    assert_eq!(down["stopped"], 1);
+    json(&["tx", "submit", "--dir", dir, "--as", "client-a", "bench", "put", "k1", "v"]);
+    let (code, said) = failure(&["network", "down", "--dir", dir, "--node", "orderer9"]);
+    assert_eq!(code, 3, "{said}");
+    json(&["network", "up", "--dir", dir, "--detach"]);
+    let before: Vec<u64> = before.iter().map(|height| height + 1).collect();
+    wait_for(dir, &before);
     carecord(&["network", "down", "--dir", dir]);
     let (code, said) = failure(&["network", "status", "--dir", dir]);
     assert_eq!(code, 1);
@@ -116,6 +124,15 @@ fn a_taken_port_is_named_with_the_node_that_wanted_it() {
         said.starts_with(&format!("error CR-NET-010: {address}: the address of hospital-a")),
         "{said}"
     );
+}
+
+/// A node that was away fetches what it missed.
+fn wait_for(dir: &str, wanted: &[u64]) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while heights(dir) != wanted {
+        assert!(std::time::Instant::now() < deadline, "{:?}, not {wanted:?}", heights(dir));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
 
 fn heights(dir: &str) -> Vec<u64> {

@@ -13,6 +13,9 @@ use crate::state::NetworkDir;
 pub(in crate::cli) struct Down {
     #[command(flatten)]
     folder: Folder,
+    /// Stop this node alone; may be given several times.
+    #[arg(long = "node", value_name = "NAME")]
+    nodes: Vec<String>,
 }
 
 // === impl Down ===
@@ -20,7 +23,10 @@ pub(in crate::cli) struct Down {
 impl Down {
     pub(super) fn run(self, output: Output) -> Outcome<()> {
         let dir = NetworkDir::new(&self.folder.dir)?;
-        let stopped = bringup::stop(&dir.read()?)?;
+        let file = dir.read()?;
+        let named = self.nodes.iter().map(|name| file.node(name)).collect::<Outcome<Vec<_>>>()?;
+        let stopped =
+            if named.is_empty() { bringup::stop(&file)? } else { bringup::stop_nodes(&named)? };
         let value = json!({"schema": "carecord.down/v1", "stopped": stopped});
         output.result(&value, || format!("{stopped} nodes stopped"));
         Ok(())
