@@ -1,7 +1,7 @@
 //! Ciphertexts as files named by their content id; a file is there whole and durable, or not at all.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use carecord_proto::content::{self, Hasher};
@@ -64,7 +64,7 @@ impl Contents {
     }
 
     /// Opens a ciphertext for reading.
-    pub fn read(&self, cid: &str) -> Result<impl Read + use<>, Error> {
+    pub fn read(&self, cid: &str) -> Result<File, Error> {
         if !content::is_id(cid) {
             return Err(Error::Malformed("content id"));
         }
@@ -129,6 +129,8 @@ fn sync_folder(folder: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn put(contents: &Contents, cid: &str, bytes: &[u8]) -> Result<u64, Error> {

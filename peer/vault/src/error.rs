@@ -30,6 +30,12 @@ pub enum Error {
     /// Too many wraps, or one that is too large.
     #[error("CR-VLT-013 too many wraps in one request, or one of them is too large")]
     TooManyWraps,
+    /// All places for transfers, or the caller's share of them, are taken.
+    #[error("CR-VLT-014 too many uploads and downloads at a time; end one, then try again")]
+    Busy,
+    /// An upload stood still for too long; nothing was stored.
+    #[error("CR-VLT-015 the upload stood still for too long; send it again")]
+    Stalled,
     /// The disk failed; nothing was confirmed.
     #[error("CR-VLT-020 the vault's disk failed at {what}: {source}")]
     Disk {
@@ -59,7 +65,8 @@ impl From<Error> for tonic::Status {
             }
             Error::Unauthenticated | Error::Denied => Self::permission_denied(text),
             Error::ContentMismatch => Self::data_loss(text),
-            Error::TooLarge { .. } => Self::resource_exhausted(text),
+            Error::TooLarge { .. } | Error::Busy => Self::resource_exhausted(text),
+            Error::Stalled => Self::deadline_exceeded(text),
             Error::NoContent => Self::not_found(text),
             Error::Disk { what, source } => {
                 tracing::error!(%what, %source, "vault disk failed");

@@ -12,6 +12,7 @@ mod contents;
 mod error;
 pub mod limits;
 mod service;
+mod transfers;
 mod wraps;
 
 use std::sync::Arc;

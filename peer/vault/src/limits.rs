@@ -6,6 +6,12 @@ pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Pieces that may wait between the wire and the disk.
 pub const CHUNKS_WAITING: usize = 16;
+/// Uploads and downloads at a time.
+pub const TRANSFERS_MAX: usize = 256;
+/// Uploads and downloads of one person at a time.
+pub const TRANSFERS_PER_CALLER: usize = 16;
+/// How long a transfer may stand still before it is given up.
+pub const TRANSFER_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(20);
 /// Wraps stored by one request.
 pub const WRAPS_PER_REQUEST: usize = 1_000;
 /// Bytes of one wrap's parts together: an X25519 suite needs 80.

@@ -1,10 +1,10 @@
 //! The gRPC service `carecord.vault.Vault`: one function for each call, checks first, disk second.
 
+use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use carecord_comm::vault::vault_server::Vault;
 use carecord_health::access::{self, Request as Access};
 use carecord_health::events::RECORD_ACCESS;
@@ -19,7 +19,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::caller::{self, Verified, key_hash};
-use crate::limits::{CHUNK_BYTES, CHUNKS_WAITING, WRAP_BYTES_MAX, WRAPS_PER_REQUEST};
+use crate::contents::Incoming;
+use crate::limits::{
+    CHUNK_BYTES, CHUNKS_WAITING, TRANSFER_PAUSE_MAX, WRAP_BYTES_MAX, WRAPS_PER_REQUEST,
+};
+use crate::transfers::{Place, Transfers};
 use crate::{Contents, Error, Ledger, Wraps};
 
 /// The chaincode whose events are evidence.
@@ -33,6 +37,7 @@ struct Inner {
     ledger: Arc<dyn Ledger>,
     contents: Contents,
     wraps: Wraps,
+    transfers: Arc<Transfers>,
 }
 
 // === impl VaultService ===
@@ -40,7 +45,8 @@ struct Inner {
 impl VaultService {
     /// A vault over these stores that believes this ledger.
     pub fn new(ledger: Arc<dyn Ledger>, contents: Contents, wraps: Wraps) -> Self {
-        Self(Arc::new(Inner { ledger, contents, wraps }))
+        let transfers = Arc::default();
+        Self(Arc::new(Inner { ledger, contents, wraps, transfers }))
     }
 
     /// Runs a check or a disk access beside the runtime's threads.
@@ -51,6 +57,38 @@ impl VaultService {
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || work(&inner)).await;
         Ok(done.map_err(|_| Status::internal("vault request ended early"))??)
+    }
+
+    async fn send_content(
+        &self,
+        mut content: File,
+        sender: &mpsc::Sender<Result<GetResponse, Status>>,
+    ) {
+        loop {
+            let read = self.blocking(move |_| {
+                let mut chunk = vec![0; CHUNK_BYTES];
+                let count = content
+                    .read(&mut chunk)
+                    .map_err(|source| Error::Disk { what: "a content".to_owned(), source })?;
+                chunk.truncate(count);
+                Ok((content, chunk))
+            });
+            let answer = match read.await {
+                Ok((_, chunk)) if chunk.is_empty() => return,
+                Ok((rest, chunk)) => {
+                    content = rest;
+                    Ok(GetResponse { chunk: chunk.into() })
+                }
+                Err(status) => {
+                    let _ = sender.send(Err(status)).await;
+                    return;
+                }
+            };
+            let sent = tokio::time::timeout(TRANSFER_PAUSE_MAX, sender.send(answer)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return; // gone, or it does not read
+            }
+        }
     }
 }
 
@@ -63,27 +101,26 @@ impl Vault for VaultService {
         request: Request<Streaming<PutRequest>>,
     ) -> Result<Response<PutResponse>, Status> {
         let mut parts = request.into_inner();
-        let first = parts.message().await?.and_then(|request| request.part);
+        let first = part(&mut parts).await?;
         let Some(put_request::Part::Header(signed)) = first else {
             return Err(Error::Malformed("the first part is not a header").into());
         };
-        let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
-        let vault = self.clone();
-        let store = tokio::spawn(async move {
-            vault.blocking(move |inner| inner.put(&signed, chunks)).await
-        });
-        while let Some(part) = parts.message().await? {
-            let Some(put_request::Part::Chunk(chunk)) = part.part else {
+        let begun = self.blocking(move |inner| inner.begin_put(&signed)).await?;
+        let (mut incoming, cid, _place) = begun;
+        while let Some(part) = part(&mut parts).await? {
+            let put_request::Part::Chunk(chunk) = part else {
                 return Err(Error::Malformed("a second header").into());
             };
-            if sender.send(Some(chunk)).await.is_err() {
-                break; // refused; the reason is the store's answer
-            }
+            // A thread for the time of the write only: a client that stalls holds a place, not a thread.
+            incoming = self
+                .blocking(move |_| {
+                    incoming.write(&chunk)?;
+                    Ok(incoming)
+                })
+                .await?;
         }
-        // Only a whole upload ends with `None`; a lost stream drops the sender instead.
-        let _ = sender.send(None).await;
-        let stored = store.await.map_err(|_| Status::internal("vault request ended early"))??;
-        Ok(Response::new(stored))
+        let size = self.blocking(move |_| incoming.finish()).await?;
+        Ok(Response::new(PutResponse { size, cid }))
     }
 
     async fn get(
@@ -91,9 +128,13 @@ impl Vault for VaultService {
         request: Request<SignedRequest>,
     ) -> Result<Response<Self::GetStream>, Status> {
         let signed = request.into_inner();
-        let mut content = self.blocking(move |inner| inner.open_content(&signed)).await?;
+        let (content, place) = self.blocking(move |inner| inner.open_content(&signed)).await?;
         let (sender, stream) = mpsc::channel(CHUNKS_WAITING);
-        tokio::task::spawn_blocking(move || send_content(&mut content, &sender));
+        let vault = self.clone();
+        tokio::spawn(async move {
+            vault.send_content(content, &sender).await;
+            drop(place);
+        });
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -128,29 +169,19 @@ impl Vault for VaultService {
 // === impl Inner ===
 
 impl Inner {
-    fn put(
-        &self,
-        signed: &SignedRequest,
-        mut chunks: mpsc::Receiver<Option<Bytes>>,
-    ) -> Result<PutResponse, Error> {
+    fn begin_put(&self, signed: &SignedRequest) -> Result<(Incoming, String, Place), Error> {
         let caller: Verified<PutHeader> = self.verify(signed)?;
         self.may_store(&caller.header.channel_id, &caller)?;
+        let place = self.transfers.enter(&caller.key)?;
         let PutHeader { cid, size, .. } = caller.header;
-        let mut incoming = self.contents.begin(&cid, size)?;
-        loop {
-            match chunks.blocking_recv() {
-                Some(Some(chunk)) => incoming.write(&chunk)?,
-                Some(None) => break,
-                None => return Err(Error::Malformed("the upload broke off")),
-            }
-        }
-        Ok(PutResponse { size: incoming.finish()?, cid })
+        Ok((self.contents.begin(&cid, size)?, cid, place))
     }
 
-    fn open_content(&self, signed: &SignedRequest) -> Result<impl Read + use<>, Error> {
+    fn open_content(&self, signed: &SignedRequest) -> Result<(File, Place), Error> {
         let caller: Verified<GetHeader> = self.verify(signed)?;
         self.may_store(&caller.header.channel_id, &caller)?;
-        self.contents.read(&caller.header.cid)
+        let place = self.transfers.enter(&caller.key)?;
+        Ok((self.contents.read(&caller.header.cid)?, place))
     }
 
     fn put_wraps(&self, signed: &SignedRequest) -> Result<(), Error> {
@@ -169,7 +200,9 @@ impl Inner {
             }
             named.push((data_key, kid(wrap.recipient_kid.clone())?, wrap));
         }
-        self.wraps.put(&channel_id, &record, &named)
+        // Only the owner may replace a wrap that is there: nobody else can take a reader's key away.
+        let may_replace = access::may_delete_wraps(&state, &record, &caller.key);
+        self.wraps.put(&channel_id, &record, &named, may_replace)
     }
 
     fn release_wrap(&self, signed: &SignedRequest) -> Result<Wrap, Error> {
@@ -225,22 +258,11 @@ impl Inner {
     }
 }
 
-fn send_content(content: &mut impl Read, sender: &mpsc::Sender<Result<GetResponse, Status>>) {
-    loop {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let answer = match content.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(count) => {
-                chunk.truncate(count);
-                Ok(GetResponse { chunk: chunk.into() })
-            }
-            Err(error) => Err(Status::unavailable(format!("CR-VLT-020 content: {error}"))),
-        };
-        let failed = answer.is_err();
-        if sender.blocking_send(answer).is_err() || failed {
-            return;
-        }
-    }
+/// The next part of an upload; one that does not come in time ends it.
+async fn part(parts: &mut Streaming<PutRequest>) -> Result<Option<put_request::Part>, Status> {
+    let next = tokio::time::timeout(TRANSFER_PAUSE_MAX, parts.message()).await;
+    let next = next.map_err(|_| Status::from(Error::Stalled))??;
+    Ok(next.and_then(|request| request.part))
 }
 
 fn denied(reason: access::NotGranted) -> Error {

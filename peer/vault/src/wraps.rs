@@ -9,7 +9,7 @@ use carecord_health::ids::{Id, Kid};
 use carecord_proto::carecord::vault::Wrap;
 use parking_lot::Mutex;
 use prost::Message;
-use rocksdb::{DB, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 
 use crate::Error;
 use crate::limits::USED_KEPT_SECONDS;
@@ -20,8 +20,8 @@ const MEMTABLE_BYTES: usize = 1 << 20;
 /// The store of wraps.
 pub struct Wraps {
     db: DB,
-    /// Held from looking a use up to noting it, so that of two requests at once one is refused.
-    uses: Mutex<()>,
+    /// Held from looking something up to writing it, so that of two requests at once one comes first.
+    writes: Mutex<()>,
 }
 
 // === impl Wraps ===
@@ -31,21 +31,35 @@ impl Wraps {
     pub fn open(path: &Path, now: i64) -> Result<Self, Error> {
         let mut options = Options::default();
         options.create_if_missing(true);
+        // A record that a crash cut short at the end is dropped; damage before it is an error, not a shorter log.
+        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        options.set_paranoid_checks(true);
         options.set_write_buffer_size(MEMTABLE_BYTES);
         options.set_max_write_buffer_number(2);
         options.set_max_open_files(64);
         options.set_keep_log_file_num(2);
         options.set_max_background_jobs(1);
-        let wraps = Self { db: DB::open(&options, path)?, uses: Mutex::default() };
+        let wraps = Self { db: DB::open(&options, path)?, writes: Mutex::default() };
         wraps.forget_uses(now)?;
         Ok(wraps)
     }
 
-    /// Stores wraps of a record, all or none; a wrap for the same reader and data key replaces the earlier one.
-    pub fn put(&self, channel: &str, record: &Id, wraps: &[(Id, Kid, Wrap)]) -> Result<(), Error> {
+    /// Stores wraps of a record, all or none. One that is there for the same reader and data key stays as it is, unless
+    /// `may_replace`.
+    pub fn put(
+        &self,
+        channel: &str,
+        record: &Id,
+        wraps: &[(Id, Kid, Wrap)],
+        may_replace: bool,
+    ) -> Result<(), Error> {
         let mut batch = WriteBatch::default();
+        let _writes = self.writes.lock();
         for (data_key, recipient, wrap) in wraps {
-            batch.put(wrap_key(channel, record, data_key, recipient), wrap.encode_to_vec());
+            let key = wrap_key(channel, record, data_key, recipient);
+            if may_replace || self.db.get(&key)?.is_none() {
+                batch.put(key, wrap.encode_to_vec());
+            }
         }
         Ok(self.db.write_opt(batch, &synced())?)
     }
@@ -65,7 +79,7 @@ impl Wraps {
     /// Notes that an access transaction was used; false if it was used before.
     pub fn use_once(&self, channel: &str, tx_id: &str, now: i64) -> Result<bool, Error> {
         let key = format!("u/{channel}/{tx_id}");
-        let _uses = self.uses.lock();
+        let _writes = self.writes.lock();
         if self.db.get(&key)?.is_some() {
             return Ok(false);
         }
@@ -156,7 +170,7 @@ mod tests {
         let secret = "the-wrapped-bytes-of-a-key";
         let wraps = Wraps::open(dir.path(), 0).unwrap();
         let both = [(id('d'), kid('1'), wrap(secret)), (id('d'), kid('2'), wrap("other"))];
-        wraps.put("care", &id('a'), &both).unwrap();
+        wraps.put("care", &id('a'), &both, false).unwrap();
         assert!(on_disk(dir.path(), secret), "the scan can find it");
 
         assert_eq!(wraps.delete("care", &id('a'), Some(&kid('1'))).unwrap(), 1);
@@ -167,6 +181,37 @@ mod tests {
         assert_eq!(wraps.delete("care", &id('a'), None).unwrap(), 1);
         drop(wraps);
         assert!(!on_disk(dir.path(), secret));
+    }
+
+    #[test]
+    fn only_who_may_replace_replaces_a_wrap_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        let put = |text: &str, may_replace| {
+            let named = [(id('d'), kid('1'), wrap(text))];
+            wraps.put("care", &id('a'), &named, may_replace).unwrap();
+            wraps.get("care", &id('a'), &id('d'), &kid('1')).unwrap().unwrap().ciphertext
+        };
+        assert_eq!(put("first", false), "first");
+        assert_eq!(put("second", false), "first");
+        assert_eq!(put("third", true), "third");
+    }
+
+    #[test]
+    fn damage_in_the_middle_of_the_log_is_an_error_and_not_a_loss() {
+        let dir = tempfile::tempdir().unwrap();
+        let wraps = Wraps::open(dir.path(), 0).unwrap();
+        for digit in ['1', '2', '3', '4'] {
+            wraps.put("care", &id('a'), &[(id('d'), kid(digit), wrap("w"))], false).unwrap();
+        }
+        drop(wraps);
+        let log = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let log = log.filter(|path| path.extension().is_some_and(|e| e == "log"));
+        let log = log.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+        let mut bytes = std::fs::read(&log).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&log, bytes).unwrap();
+        assert!(Wraps::open(dir.path(), 0).is_err());
     }
 
     #[test]
