@@ -17,6 +17,9 @@ const POLICY: &str = "/Channel/Application/Readers";
 
 /// What every header says of its sender.
 pub(crate) trait Header: Message + Default {
+    /// The method that the header is for; signed with it, so that no signature serves another method.
+    const CALL: &str;
+    fn call(&self) -> &str;
     fn channel(&self) -> &str;
     fn identity(&self) -> &Bytes;
     fn timestamp(&self) -> i64;
@@ -35,6 +38,9 @@ pub(crate) fn verify<H: Header>(
     now: i64,
 ) -> Result<Verified<H>, Error> {
     let header = H::decode(signed.request.clone()).map_err(|_| Error::Malformed("header"))?;
+    if header.call() != H::CALL {
+        return Err(Error::Malformed("the header is for another call"));
+    }
     if now.abs_diff(header.timestamp()) > REQUEST_WINDOW_SECONDS.unsigned_abs() {
         return Err(Error::OutsideWindow);
     }
@@ -65,8 +71,12 @@ fn refused(reason: impl std::fmt::Display) -> Error {
 }
 
 macro_rules! header {
-    ($($name:ident),*) => {$(
+    ($($name:ident = $call:literal),* $(,)?) => {$(
         impl Header for $name {
+            const CALL: &str = $call;
+            fn call(&self) -> &str {
+                &self.call
+            }
             fn channel(&self) -> &str {
                 &self.channel_id
             }
@@ -80,4 +90,55 @@ macro_rules! header {
     )*};
 }
 
-header!(PutHeader, GetHeader, PutWrapsHeader, ReleaseWrapHeader, DeleteWrapsHeader);
+header! {
+    PutHeader = "Put",
+    GetHeader = "Get",
+    PutWrapsHeader = "PutWraps",
+    ReleaseWrapHeader = "ReleaseWrap",
+    DeleteWrapsHeader = "DeleteWraps",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use carecord_channel::Bundle;
+
+    use super::*;
+    use crate::Committed;
+
+    /// A peer that has joined nothing.
+    struct NoChannel;
+
+    impl Ledger for NoChannel {
+        fn bundle(&self, _: &str) -> Option<Arc<Bundle>> {
+            None
+        }
+        fn valid_transaction(&self, _: &str, _: &str) -> Option<Committed> {
+            None
+        }
+        fn health_value(&self, _: &str, _: &str) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    fn signed(header: &impl Message) -> SignedRequest {
+        SignedRequest { request: header.encode_to_vec().into(), signature: Bytes::new() }
+    }
+
+    #[test]
+    fn a_signature_for_one_call_serves_no_other() {
+        let header = PutWrapsHeader { call: "PutWraps".to_owned(), ..PutWrapsHeader::default() };
+        let as_itself = verify::<PutWrapsHeader>(&NoChannel, &signed(&header), 0);
+        assert!(matches!(as_itself.err(), Some(Error::Unauthenticated)), "no such channel");
+        let as_delete = verify::<DeleteWrapsHeader>(&NoChannel, &signed(&header), 0);
+        assert!(matches!(as_delete.err(), Some(Error::Malformed(_))));
+    }
+
+    #[test]
+    fn a_request_that_is_too_old_is_refused_before_anything_is_looked_up() {
+        let header = GetHeader { call: "Get".to_owned(), timestamp: 1, ..GetHeader::default() };
+        let late = verify::<GetHeader>(&NoChannel, &signed(&header), REQUEST_WINDOW_SECONDS + 2);
+        assert!(matches!(late.err(), Some(Error::OutsideWindow)));
+    }
+}

@@ -43,6 +43,7 @@ impl Vault {
             cid: cid.clone(),
             size: sealed.len() as u64,
             timestamp: now(),
+            call: "Put".to_owned(),
         };
         let header = put_request::Part::Header(self.sign(&header)?);
         let chunks = sealed.chunks(CHUNK_BYTES).map(Bytes::copy_from_slice);
@@ -60,6 +61,7 @@ impl Vault {
             identity: self.signer.serialized(),
             cid: cid.to_owned(),
             timestamp: now(),
+            call: "Get".to_owned(),
         };
         let signed = self.sign(&header)?;
         let mut client = self.client.clone();
@@ -82,6 +84,7 @@ impl Vault {
             record_id: record_id.to_owned(),
             wraps,
             timestamp: now(),
+            call: "PutWraps".to_owned(),
         };
         let signed = self.sign(&header)?;
         self.client.clone().put_wraps(signed).await.map_err(failed)?;
@@ -102,6 +105,7 @@ impl Vault {
             recipient_kid: recipient_kid.to_owned(),
             transaction_id: tx_id.to_owned(),
             timestamp: now(),
+            call: "ReleaseWrap".to_owned(),
         };
         let signed = self.sign(&header)?;
         let answer = self.client.clone().release_wrap(signed).await.map_err(failed)?;
@@ -120,6 +124,7 @@ impl Vault {
             record_id: record_id.to_owned(),
             recipient_kid: recipient_kid.unwrap_or_default().to_owned(),
             timestamp: now(),
+            call: "DeleteWraps".to_owned(),
         };
         let signed = self.sign(&header)?;
         let answer = self.client.clone().delete_wraps(signed).await.map_err(failed)?;
