@@ -9,6 +9,7 @@ SHELL := /bin/bash
 ## demo: bring up a network of seven processes and run the main job on it (release build)
 demo: setup
 	. scripts/env.sh
+	echo "building carecord (minutes the first time, seconds after) ..." >&2
 	cargo build --release --locked --quiet -p carecord --bin carecord
 	"$$CARGO_TARGET_DIR/release/carecord" demo $(ARGS)
 
@@ -20,6 +21,7 @@ test: setup
 ## acceptance: every claim as a named check: GROUP=network or ONLY=name, SCALE=0.1 for shorter runs
 acceptance: setup
 	. scripts/env.sh
+	echo "building carecord (minutes the first time, seconds after) ..." >&2
 	cargo build --release --locked --quiet -p carecord --bins
 	"$$CARGO_TARGET_DIR/release/carecord-acceptance"
 

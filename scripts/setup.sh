@@ -7,13 +7,20 @@ if ! command -v cargo >/dev/null; then
   exit 1
 fi
 
+needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+found=$(rustc --version | cut -d' ' -f2)
+if [ "$(printf '%s\n%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
+  echo "carecord: Rust $needed or newer is needed, $found is installed; update it, then run this again" >&2
+  exit 1
+fi
+
 missing=()
 command -v g++ >/dev/null || missing+=(g++)
 command -v make >/dev/null || missing+=(make)
 command -v pkg-config >/dev/null || missing+=(pkg-config)
 dpkg -s libssl-dev >/dev/null 2>&1 || missing+=(libssl-dev)
 # bindgen reads RocksDB's C header with libclang, any version
-ls /usr/lib/*/libclang-[0-9]*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -qv cpp || missing+=(libclang1-14)
+ls /usr/lib/*/libclang-[0-9]*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -qv cpp || missing+=(libclang1)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 run=()
@@ -26,4 +33,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing ${missing[*]} ..." >&2
 "${run[@]}" apt-get update -qq
+# Debian names libclang by its version; take the newest that this release has.
+libclang=$(apt-cache search --names-only '^libclang1-[0-9]+$' | cut -d' ' -f1 | sort -V | tail -n 1)
+missing=("${missing[@]/#libclang1/${libclang:-libclang1-14}}")
 "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
