@@ -33,7 +33,9 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing ${missing[*]} ..." >&2
 "${run[@]}" apt-get update -qq
-# Debian names libclang by its version; 14 is the one that is tried, any other that the release has will do.
-libclang=$(apt-cache search --names-only '^libclang1-[0-9]+$' | cut -d' ' -f1 | sort -V | head -n 1)
-missing=("${missing[@]/#libclang1/${libclang:-libclang1-14}}")
+# Debian names libclang by its version: 14 is the one that is tried, else the newest that this release has.
+libclang=libclang1-14
+apt-cache show "$libclang" >/dev/null 2>&1 ||
+  libclang=$(apt-cache search --names-only '^libclang1-[0-9]+$' | cut -d' ' -f1 | sort -V | tail -n 1)
+missing=("${missing[@]/#libclang1/$libclang}")
 "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
