@@ -22,6 +22,30 @@ pub const SUITE_X25519_AES256GCM: u32 = 1;
 /// Length of an X25519 public key.
 pub const X25519_BYTES: usize = 32;
 
+/// The X25519 public keys of small order, whose shared secret is zero whatever the other side's key is; little-endian.
+///
+/// RFC 7748, section 6.1, lets both sides check for that secret; the points are those of Bernstein's list
+/// (cr.yp.to/ecdh.html, "How do I validate Curve25519 public keys?"), the non-canonical forms of 0 and 1 included. The
+/// highest bit of a key does not count (RFC 7748, section 5), so the list leaves it out.
+const SMALL_ORDER: [[u8; X25519_BYTES]; 7] = [
+    ends(0x00, 0x00, 0x00),
+    ends(0x01, 0x00, 0x00),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4,
+        0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49,
+        0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef,
+        0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f,
+        0x11, 0x57,
+    ],
+    // p - 1, p and p + 1, where p = 2^255 - 19.
+    ends(0xec, 0xff, 0x7f),
+    ends(0xed, 0xff, 0x7f),
+    ends(0xee, 0xff, 0x7f),
+];
+
 const STATEMENT_DOMAIN: &[u8] = b"carecord-encryption-key-v1";
 const KID_DOMAIN: &[u8] = b"carecord-kid-v1";
 
@@ -65,8 +89,8 @@ pub enum KeyError {
     /// The suite is not known.
     #[error("encryption suite is not known")]
     Suite,
-    /// The key has the wrong length or encoding.
-    #[error("public key is not {X25519_BYTES} bytes in base64")]
+    /// The key has the wrong length or encoding, or is of small order.
+    #[error("public key is not {X25519_BYTES} bytes in base64, or is of small order")]
     Key,
     /// The key id is not derived from the key.
     #[error("key id does not belong to the key")]
@@ -128,7 +152,7 @@ pub fn verify(
     if registration.suite != SUITE_X25519_AES256GCM {
         return Err(KeyError::Suite);
     }
-    let key = decode(&registration.key).filter(|k| k.len() == X25519_BYTES).ok_or(KeyError::Key)?;
+    let key = decode(&registration.key).filter(|key| is_usable(key)).ok_or(KeyError::Key)?;
     if kid(registration.suite, &key) != registration.kid {
         return Err(KeyError::Kid);
     }
@@ -144,6 +168,21 @@ pub fn verify(
     let signature = decode(&registration.signature).ok_or(KeyError::Signature)?;
     verify_signature(signer_spki, &message, &signature)?;
     Ok(key)
+}
+
+/// Whether bytes are an X25519 public key to which something can be encrypted: of its length and not of small order.
+fn is_usable(key: &[u8]) -> bool {
+    let Ok(mut point) = <[u8; X25519_BYTES]>::try_from(key) else { return false };
+    point[X25519_BYTES - 1] &= 0x7f;
+    !SMALL_ORDER.contains(&point)
+}
+
+/// A little-endian number with its own lowest and highest byte.
+const fn ends(lowest: u8, between: u8, highest: u8) -> [u8; X25519_BYTES] {
+    let mut bytes = [between; X25519_BYTES];
+    bytes[0] = lowest;
+    bytes[X25519_BYTES - 1] = highest;
+    bytes
 }
 
 /// Checks a signature made with the key of a certificate: ECDSA over SHA-256 in DER, or Ed25519.
@@ -175,4 +214,39 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 pub(crate) fn encode(bytes: &[u8]) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
     STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+
+    use super::*;
+
+    fn agrees(public: &[u8]) -> bool {
+        let own = PrivateKey::generate(&X25519).unwrap();
+        agree(&own, UnparsedPublicKey::new(&X25519, public), (), |_| Ok(())).is_ok()
+    }
+
+    #[test]
+    fn every_listed_key_is_refused_with_either_highest_bit_and_agrees_on_nothing() {
+        for listed in SMALL_ORDER {
+            for highest in [0, 0x80] {
+                let mut key = listed;
+                key[X25519_BYTES - 1] |= highest;
+                assert!(!is_usable(&key), "{key:02x?}");
+                assert!(!agrees(&key), "{key:02x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_of_the_listed_keys_and_fresh_keys_are_usable() {
+        let fresh = PrivateKey::generate(&X25519).unwrap().compute_public_key().unwrap();
+        let base_point = ends(0x09, 0x00, 0x00);
+        let non_canonical_two = ends(0xef, 0xff, 0x7f);
+        for key in [fresh.as_ref(), &base_point, &non_canonical_two] {
+            assert!(is_usable(key) && agrees(key), "{key:02x?}");
+        }
+        assert!(!is_usable(&base_point[1..]) && !is_usable(&[]));
+    }
 }

@@ -14,7 +14,7 @@ use carecord_msp::{Signer, SigningIdentity};
 
 use crate::{
     people,
-    town::{Town, key_registration, random_bytes, random_id, signed_registration},
+    town::{Town, key_registration, random_bytes, random_id, registration_of, signed_registration},
 };
 
 #[test]
@@ -98,6 +98,22 @@ fn a_key_counts_only_with_its_owners_signature_over_everything() {
     let _: Value = town.ok(&identity, &["identity:RegisterKey", &good.to_string()]);
     let again = key_registration(&identity, &id, "care", 1, None).to_string();
     town.refused(&identity, &["identity:RegisterKey", &again], "CR-CC-050");
+}
+
+#[test]
+fn a_key_of_small_order_is_neither_registered_nor_rotated_to_even_if_signed() {
+    let mut town = Town::new();
+    let admin = std::mem::replace(&mut town.admin_a, TestIdentity::new("X", "x"));
+    let identity = TestIdentity::new("HospitalAMSP", "patient");
+    let id = random_id();
+    let _: Value = town.ok(&admin, &["identity:RegisterPatient", &id, &identity.caller().key_hash]);
+    let sign = |statement: &[u8]| identity.sign(statement);
+    let zero = registration_of(&[0; 32], &sign, &id, "care", 1, None).to_string();
+    town.refused(&identity, &["identity:RegisterKey", &zero], "CR-CC-070");
+    let good = key_registration(&identity, &id, "care", 1, None);
+    let _: Value = town.ok(&identity, &["identity:RegisterKey", &good.to_string()]);
+    let zero = registration_of(&[0; 32], &sign, &id, "care", 2, good["kid"].as_str()).to_string();
+    town.refused(&identity, &["identity:RotateKey", &zero], "CR-CC-070");
 }
 
 #[test]

@@ -72,16 +72,27 @@ pub(crate) fn signed_registration(
     seq: u64,
     previous: Option<&str>,
 ) -> Value {
+    registration_of(&random_bytes(), sign, subject, channel, seq, previous)
+}
+
+/// See [`signed_registration`]; with a key of the caller's choice.
+pub(crate) fn registration_of(
+    key: &[u8; 32],
+    sign: &dyn Fn(&[u8]) -> Vec<u8>,
+    subject: &str,
+    channel: &str,
+    seq: u64,
+    previous: Option<&str>,
+) -> Value {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    let key = random_bytes::<32>();
-    let kid = keys::kid(keys::SUITE_X25519_AES256GCM, &key);
+    let kid = keys::kid(keys::SUITE_X25519_AES256GCM, key);
     let previous_kid = previous.map(|p| carecord_health::ids::Kid::new(p).unwrap());
     let statement = keys::statement(
         channel,
         &Id::new(subject).unwrap(),
         &kid,
         keys::SUITE_X25519_AES256GCM,
-        &key,
+        key,
         seq,
         previous_kid.as_ref(),
     );

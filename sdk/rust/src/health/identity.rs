@@ -58,8 +58,7 @@ impl Person {
     fn statement(&self, seq: u64, previous: Option<Kid>) -> Result<KeyRegistration, Error> {
         let (key, kid) = (self.encryption.public(), self.kid());
         let channel = self.network().name();
-        let message =
-            keys::statement(channel, &self.id, &kid, SUITE, key, seq, previous.as_ref());
+        let message = keys::statement(channel, &self.id, &kid, SUITE, key, seq, previous.as_ref());
         let signature = BASE64.encode(&self.gateway().sign(&message)?);
         let key = BASE64.encode(key);
         Ok(KeyRegistration { kid, suite: SUITE, key, seq, previous, signature })
@@ -67,13 +66,24 @@ impl Person {
 
     /// The public key of a registration, once its owner's signature has been checked here.
     pub(super) fn verified_key(&self, owner: &Id, key: &EncryptionKey) -> Result<Vec<u8>, Error> {
-        let signer = BASE64
-            .decode(key.signer_key.as_bytes())
-            .map_err(|_| Error::Untrusted("a registered key names no signing key"))?;
-        if hex::encode(sha256(&[&signer])) != key.signer.as_str() {
-            return Err(Error::Untrusted("a registered key names another signing key"));
-        }
-        keys::verify(self.network().name(), owner, &key.registration, &signer)
-            .map_err(|_| Error::Untrusted("a registered key is not signed by its owner"))
+        verified_key(self.network().name(), owner, key)
     }
+}
+
+/// See [`Person::verified_key`].
+pub(super) fn verified_key(
+    channel: &str,
+    owner: &Id,
+    key: &EncryptionKey,
+) -> Result<Vec<u8>, Error> {
+    let signer = BASE64
+        .decode(key.signer_key.as_bytes())
+        .map_err(|_| Error::Untrusted("a registered key names no signing key"))?;
+    if hex::encode(sha256(&[&signer])) != key.signer.as_str() {
+        return Err(Error::Untrusted("a registered key names another signing key"));
+    }
+    keys::verify(channel, owner, &key.registration, &signer).map_err(|error| match error {
+        keys::KeyError::Key => Error::Untrusted("a registered key is no usable X25519 key"),
+        _ => Error::Untrusted("a registered key is not signed by its owner"),
+    })
 }

@@ -1,6 +1,7 @@
 //! Records: seal and store, open and verify, hand a data key on.
 
 use aws_lc_rs::hmac;
+use carecord_health::consent::Recipient;
 use carecord_health::events::RecordAccess;
 use carecord_health::ids::{Commitment, ContentId, Id};
 use carecord_health::model::Record;
@@ -8,6 +9,7 @@ use carecord_health::records::NewRecord;
 use carecord_health::vocabulary::{Decision, Purpose};
 use carecord_proto::carecord::vault::Wrap;
 
+use super::identity::verified_key;
 use super::{Person, json, random_id};
 use crate::seal::{self, Binding, DataKey};
 use crate::wrap::{self, SUITE};
@@ -39,6 +41,9 @@ struct Access {
 
 impl Person {
     /// Stores a record of `patient`: sealed here, its data key wrapped to everyone who may read it now.
+    ///
+    /// A reader whose registered key fails verification is left out, and can be given the key later; the patient's
+    /// key must be good.
     pub async fn add_record(&self, patient: &Id, content: &[u8]) -> Result<Record, Error> {
         let (id, data_key) = (random_id()?, random_id()?);
         let key = DataKey::random()?;
@@ -95,15 +100,13 @@ impl Person {
 
     /// Wraps the data key of one's own record to another person's verified key.
     pub(super) async fn hand_on(&self, record: &Record, reader: &Id) -> Result<(), Error> {
-        let Access { record, key, .. } =
-            self.access(&record.id, Purpose::PatientRequest).await?;
+        let Access { record, key, .. } = self.access(&record.id, Purpose::PatientRequest).await?;
         let subject = self.agreed_subject(reader).await?;
         let registered =
             subject.encryption_key.ok_or(Error::Untrusted("the reader has no encryption key"))?;
         let public = self.verified_key(reader, &registered)?;
         let kid = registered.registration.kid.as_str();
-        let wrapped =
-            wrap::wrap(&key, record.data_key.as_str(), binding(&record), kid, &public)?;
+        let wrapped = wrap::wrap(&key, record.data_key.as_str(), binding(&record), kid, &public)?;
         self.vault(&record.org)?.put_wraps(record.id.as_str(), vec![wrapped]).await
     }
 
@@ -126,13 +129,12 @@ impl Person {
         // The vault believes its own peer, which may be a block behind the one that answered above.
         Commit::new(self.network_at(&record.org)?, &tx_id).wait_valid().await?;
         let vault = self.vault(&record.org)?;
-        let wrapped =
-            vault.release_wrap(record.id.as_str(), self.kid().as_str(), &tx_id).await?;
+        let wrapped = vault.release_wrap(record.id.as_str(), self.kid().as_str(), &tx_id).await?;
         let key = wrap::unwrap(&wrapped, binding(&record), &self.encryption)?;
         Ok(Access { record, key, tx_id })
     }
 
-    /// One wrap for each reader whose key its owner has signed.
+    /// One wrap for each reader whose key its owner has signed, see [`wraps_for`].
     async fn wraps(
         &self,
         patient: &Id,
@@ -140,14 +142,32 @@ impl Person {
         data_key: &Id,
         binding: Binding<'_>,
     ) -> Result<Vec<Wrap>, Error> {
-        let mut wraps = Vec::new();
-        for recipient in self.recipients(patient).await? {
-            let public = self.verified_key(&recipient.subject, &recipient.key)?;
+        let recipients = self.recipients(patient).await?;
+        let wrap_one = |recipient: &Recipient| {
+            let public = verified_key(self.network().name(), &recipient.subject, &recipient.key)?;
             let kid = recipient.key.registration.kid.as_str();
-            wraps.push(wrap::wrap(key, data_key.as_str(), binding, kid, &public)?);
-        }
-        Ok(wraps)
+            Ok(wrap::wrap(key, data_key.as_str(), binding, kid, &public)?)
+        };
+        wraps_for(patient, &recipients, wrap_one)
     }
+}
+
+/// A wrap for each recipient, without those whose key is unusable: one reader's bad key must not keep a patient from
+/// having records. The patient's own key must be good, since a record that its owner cannot open is lost to them.
+fn wraps_for(
+    patient: &Id,
+    recipients: &[Recipient],
+    wrap_one: impl Fn(&Recipient) -> Result<Wrap, Error>,
+) -> Result<Vec<Wrap>, Error> {
+    let mut wraps = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        match wrap_one(recipient) {
+            Ok(wrap) => wraps.push(wrap),
+            Err(error) if recipient.subject == *patient => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(wraps)
 }
 
 fn binding(record: &Record) -> Binding<'_> {
@@ -166,3 +186,64 @@ fn commitment(key: &DataKey, content: &[u8]) -> Commitment {
 }
 
 const _: () = assert!(SUITE == carecord_health::keys::SUITE_X25519_AES256GCM);
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    use carecord_health::ids::KeyHash;
+    use carecord_health::keys::{self, EncryptionKey, KeyRegistration};
+    use carecord_proto::hash::sha256;
+    use data_encoding::BASE64;
+
+    use super::*;
+
+    /// What precedes an Ed25519 key in its SubjectPublicKeyInfo.
+    const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+
+    /// Somebody who signed this encryption key properly.
+    fn recipient(key: &[u8; 32]) -> Recipient {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let spki = [&SPKI_ED25519, pair.public_key().as_ref()].concat();
+        let (subject, kid) = (random_id().unwrap(), keys::kid(SUITE, key));
+        let statement = keys::statement("care", &subject, &kid, SUITE, key, 1, None);
+        let signature = BASE64.encode(pair.sign(&statement).as_ref());
+        let key = BASE64.encode(key);
+        let key = EncryptionKey {
+            registration: KeyRegistration {
+                kid,
+                suite: SUITE,
+                key,
+                seq: 1,
+                previous: None,
+                signature,
+            },
+            signer: KeyHash::new(hex::encode(sha256(&[&spki]))).unwrap(),
+            signer_key: BASE64.encode(&spki),
+            registered: 0,
+            revoked: None,
+        };
+        Recipient { subject, key }
+    }
+
+    fn checked(recipient: &Recipient) -> Result<Wrap, Error> {
+        verified_key("care", &recipient.subject, &recipient.key)?;
+        let recipient_kid = recipient.key.registration.kid.to_string();
+        Ok(Wrap { recipient_kid, ..Wrap::default() })
+    }
+
+    #[test]
+    fn a_reader_with_an_unusable_key_is_left_out_and_the_others_are_not() {
+        let people = [recipient(&[9; 32]), recipient(&[0; 32]), recipient(&[8; 32])];
+        let wraps = wraps_for(&people[0].subject, &people, checked).unwrap();
+        let kids: Vec<&str> = wraps.iter().map(|w| w.recipient_kid.as_str()).collect();
+        let good = [&people[0], &people[2]].map(|p| p.key.registration.kid.as_str());
+        assert_eq!(kids, good);
+    }
+
+    #[test]
+    fn a_patient_with_an_unusable_key_gets_no_record() {
+        let people = [recipient(&[9; 32]), recipient(&[0; 32])];
+        let refused = wraps_for(&people[1].subject, &people, checked);
+        assert!(matches!(refused, Err(Error::Untrusted(_))), "{refused:?}");
+    }
+}
