@@ -10,7 +10,7 @@ use crate::{
     ids::{Commitment, ContentId, Id},
     model::{DataKey, Record, RecordStatus, Subject, Version},
     person, policy,
-    records::{TAGS_MAX, writable_patient},
+    records::{Ground, TAGS_MAX, may_write, writable_patient},
     store,
 };
 
@@ -102,6 +102,9 @@ pub(super) fn add(context: &mut Context<'_>, new: NewRecord) -> Result<Record, C
 }
 
 /// `AddVersion(version)`.
+///
+/// A new version makes the earlier one unopenable, so to practise at the patient's home is not enough: the caller
+/// is the patient, the record's author, or has a `submit` grant that covers the record.
 pub(super) fn add_version(
     context: &mut Context<'_>,
     new: NewVersion,
@@ -110,8 +113,12 @@ pub(super) fn add_version(
     check_ciphertext(new.size, new.suite, "/version")?;
     let absent = || error::ABSENT.because("no such record, or no right to write to it");
     let mut record: Record = context.get(&store::record(&new.id))?.ok_or_else(absent)?;
-    let patient = writable_patient(context, &author, &record.owner, &Facts::from(&record))
-        .map_err(|_| absent())?;
+    let patient = person::patient(context, &record.owner)?.ok_or_else(absent)?;
+    match may_write(context, &author, &patient, &Facts::from(&record))? {
+        Some(Ground::Permitted) => {}
+        Some(Ground::AtHome) if record.author == author.id => {}
+        _ => return Err(absent()),
+    }
     if record.status != RecordStatus::Active {
         return Err(error::STATE.because("the record is retracted"));
     }

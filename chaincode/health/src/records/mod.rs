@@ -1,7 +1,8 @@
 //! Contract `records`: where each ciphertext is, whose it is, and each attempt to open it.
 //!
 //! Who may add a record: the patient; a practitioner of the patient's home organisation, unless the patient forbids it;
-//! anyone to whom the patient granted `submit`. Who may open one: the patient, and whom [`crate::consent`] permits; an
+//! anyone to whom the patient granted `submit`. Who may add a version: the patient; the record's author, as long as they
+//! could still add a record; anyone whose `submit` grant covers the record. Who may open one: the patient, and whom [`crate::consent`] permits; an
 //! author has no standing right to what they wrote.
 
 mod add;
@@ -147,6 +148,15 @@ fn reading(contract: Contract) -> Contract {
         )
 }
 
+/// Why somebody may write records of a patient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// They are the patient, or the patient granted them `submit`.
+    Permitted,
+    /// They practise where the patient is at home, and the patient does not forbid it.
+    AtHome,
+}
+
 /// The patient for whom `author` may write such a record; that there is none and that it is not allowed look the same.
 pub(crate) fn writable_patient(
     context: &mut Context<'_>,
@@ -156,13 +166,28 @@ pub(crate) fn writable_patient(
 ) -> Result<Subject, ContractError> {
     let absent = || ABSENT.because("no such patient, or no right to write for them");
     let patient = person::patient(context, patient)?.ok_or_else(absent)?;
+    match may_write(context, author, &patient, draft)? {
+        Some(_) => Ok(patient),
+        None => Err(absent()),
+    }
+}
+
+/// On what ground `author` may write such a record of a patient; none if they may not.
+pub(crate) fn may_write(
+    context: &mut Context<'_>,
+    author: &Subject,
+    patient: &Subject,
+    draft: &Facts,
+) -> Result<Option<Ground>, ContractError> {
     let purpose = match author.role {
         Role::Patient => Purpose::PatientRequest,
         _ => Purpose::Treatment,
     };
     let (verdict, _) = lookup::ask(context, author, &patient.id, draft, Verb::Submit, purpose)?;
     let at_home = author.role == Role::Practitioner && author.msp == patient.msp;
-    let allowed =
-        verdict.decision == Decision::Permit || (at_home && verdict.reason == Reason::Default);
-    if allowed { Ok(patient) } else { Err(absent()) }
+    Ok(match verdict.decision {
+        Decision::Permit => Some(Ground::Permitted),
+        Decision::Deny if at_home && verdict.reason == Reason::Default => Some(Ground::AtHome),
+        Decision::Deny => None,
+    })
 }

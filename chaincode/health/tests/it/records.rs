@@ -2,7 +2,7 @@
 
 use carecord_chaincode::{
     serde_json::{Value, json},
-    test_util::Verdict,
+    test_util::{KeyKind, Verdict},
 };
 use carecord_health::{model::Record, page::Page, vocabulary::Decision};
 
@@ -10,6 +10,7 @@ use crate::{
     people,
     town::{
         Town, YEAR, add_record, grant_to, new_record, open, random_bytes, random_cid, random_id,
+        register,
     },
 };
 
@@ -154,10 +155,7 @@ fn versions_follow_on_each_other_and_bring_their_own_data_key() {
     let mut town = Town::new();
     people!(town: patient, author, doctor);
     let record = add_record(&mut town, &author, &patient.id);
-    let version = |number: u64| {
-        json!({"id": record, "version": number, "cid": random_cid(), "size": 5, "suite": 1,
-               "dataKey": random_id(), "commitment": hex::encode(random_bytes::<32>())})
-    };
+    let version = |number: u64| new_version(&record, number);
     for wrong in [0, 1, 3] {
         let args = ["records:AddVersion", &version(wrong).to_string()];
         town.refused(&author.identity, &args, "CR-CC-050");
@@ -173,6 +171,51 @@ fn versions_follow_on_each_other_and_bring_their_own_data_key() {
     let history: Vec<Value> = town.ok(&patient.identity, &["records:History", &record, "PATRQT"]);
     assert_eq!(history.len(), 2);
     assert_eq!(open(&mut town, &patient, &record, "PATRQT").version, 2);
+}
+
+#[test]
+fn a_version_is_added_by_author_owner_or_whoever_may_submit_and_by_no_colleague() {
+    let mut town = Town::new();
+    people!(town: patient, author, doctor, other_doctor);
+    let admin = std::mem::replace(&mut town.admin_a, crate::town::nobody().identity);
+    let colleague = register(&mut town.ledger, &admin, "practitioner", KeyKind::P256);
+    let record = add_record(&mut town, &author, &patient.id);
+    let grant = |effect: &str, grantee: &str, scope: Value, until: i64| {
+        json!({"id": random_id(), "effect": effect, "grantee": {"subject": grantee},
+               "verbs": ["submit"], "purposes": ["TREAT"], "scope": scope, "until": until})
+        .to_string()
+    };
+    let until = town.ledger.now + YEAR;
+    let here = grant("permit", &doctor.id, json!({"records": [record]}), until);
+    let elsewhere = grant("permit", &other_doctor.id, json!({"records": [random_id()]}), until);
+    for grant in [here, elsewhere] {
+        let _: Value = town.ok(&patient.identity, &["consent:Grant", &grant]);
+    }
+    let mut number = 1;
+    for who in [&author, &patient, &doctor] {
+        number += 1;
+        let version = new_version(&record, number).to_string();
+        let _: Value = town.ok(&who.identity, &["records:AddVersion", &version]);
+    }
+    let next = new_version(&record, number + 1).to_string();
+    for who in [&colleague, &other_doctor] {
+        town.refused(&who.identity, &["records:AddVersion", &next], "CR-CC-030");
+    }
+    // The colleague may still add records, and cannot tell a record of others from none.
+    add_record(&mut town, &colleague, &patient.id);
+    let nowhere = new_version(&random_id(), 2).to_string();
+    let answers = [&next, &nowhere].map(|version| {
+        town.ledger.evaluate("health", &colleague.identity, &["records:AddVersion", version])
+    });
+    assert_eq!(answers[0], answers[1]);
+    let denied = grant("deny", &author.id, Value::Null, until);
+    let _: Value = town.ok(&patient.identity, &["consent:Grant", &denied]);
+    town.refused(&author.identity, &["records:AddVersion", &next], "CR-CC-030");
+}
+
+fn new_version(record: &str, number: u64) -> Value {
+    json!({"id": record, "version": number, "cid": random_cid(), "size": 5, "suite": 1,
+           "dataKey": random_id(), "commitment": hex::encode(random_bytes::<32>())})
 }
 
 #[test]
