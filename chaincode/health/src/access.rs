@@ -7,7 +7,7 @@
 //! 1. the transaction is VALID on the vault's own peer and was signed by the identity that now asks;
 //! 2. its event comes from chaincode `health` and is named `RecordAccess`;
 //! 3. [`access_granted`]: the event permits, and names this record, this data key, this reader and this recipient key,
-//!    and has not expired;
+//!    and by the vault's own clock the consent has begun and the permit has not expired;
 //! 4. [`still_granted`]: nothing was revoked, hidden, rotated or suspended since, as the committed state tells;
 //! 5. the transaction was not used before (the vault remembers).
 //!
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long after its transaction a permit counts.
 pub const ACCESS_SECONDS_MAX: i64 = 15 * 60;
+/// How far the clock of who signed may run ahead of the vault's, in seconds.
+pub const CLOCK_SKEW: i64 = 60;
 /// The only form of evidence so far.
 pub const EVIDENCE_FORM: u32 = 1;
 
@@ -88,8 +90,8 @@ pub fn access_granted(event: &[u8], request: &Request<'_>) -> Result<RecordAcces
         return Err(NotGranted::Other);
     }
     let latest = evidence.expires.min(evidence.at.saturating_add(ACCESS_SECONDS_MAX));
-    // A signed time may lie ahead of the vault's clock by as much as peers accept.
-    let earliest = evidence.at.saturating_sub(ACCESS_SECONDS_MAX);
+    // The signer chose the time at which consent was decided: what begins later by the vault's clock has not begun.
+    let earliest = evidence.at.saturating_sub(CLOCK_SKEW).max(evidence.from);
     if request.now >= latest || request.now < earliest {
         return Err(NotGranted::Expired);
     }

@@ -60,6 +60,8 @@ json_object! {
         pub epoch: u64,
         /// The transaction's time, seconds since 1970.
         pub at: i64,
+        /// Since when the consent behind the permit holds, 0 for the owner; equal to `at` on a denial.
+        pub from: i64,
         /// Until when the permit counts; equal to `at` on a denial.
         pub expires: i64,
     }

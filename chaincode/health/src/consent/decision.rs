@@ -98,6 +98,8 @@ pub struct Verdict {
     pub reason: Reason,
     /// The grants that decided, in the order in which they were given.
     pub grants: Vec<Id>,
+    /// Since when the consent behind a permit holds, seconds since 1970; 0 for the owner.
+    pub from: i64,
     /// Until when a permit can last, seconds since 1970; `i64::MAX` for the owner.
     pub until: i64,
 }
@@ -106,7 +108,7 @@ pub struct Verdict {
 pub fn decide(question: &Question<'_>, grants: &[Grant]) -> Verdict {
     let Question { reader, owner, .. } = question;
     if reader.id == **owner {
-        return verdict(Decision::Permit, Reason::Owner, i64::MAX, vec![]);
+        return verdict(Decision::Permit, Reason::Owner, (0, i64::MAX), vec![]);
     }
     if !purposes_of(reader.role).contains(&question.purpose) {
         return deny(Reason::Purpose, vec![]);
@@ -123,13 +125,13 @@ pub fn decide(question: &Question<'_>, grants: &[Grant]) -> Verdict {
     if !denying.is_empty() {
         return deny(Reason::Denied, denying);
     }
-    match covering(Effect::Permit).map(|g| g.until).max() {
-        None => deny(Reason::Default, vec![]),
-        Some(until) => {
-            let ids = covering(Effect::Permit).map(|g| g.id.clone()).collect();
-            verdict(Decision::Permit, Reason::Granted, until, ids)
-        }
-    }
+    // All of them cover the same moment, so their periods make one without a gap.
+    let period = covering(Effect::Permit)
+        .map(|g| (g.from, g.until))
+        .reduce(|(from, until), (f, u)| (from.min(f), until.max(u)));
+    let Some(period) = period else { return deny(Reason::Default, vec![]) };
+    let ids = covering(Effect::Permit).map(|g| g.id.clone()).collect();
+    verdict(Decision::Permit, Reason::Granted, period, ids)
 }
 
 /// The purposes that a role can act for.
@@ -176,9 +178,14 @@ fn in_scope(scope: &Scope, record: &Facts) -> bool {
 }
 
 fn deny(reason: Reason, grants: Vec<Id>) -> Verdict {
-    verdict(Decision::Deny, reason, 0, grants)
+    verdict(Decision::Deny, reason, (0, 0), grants)
 }
 
-fn verdict(decision: Decision, reason: Reason, until: i64, grants: Vec<Id>) -> Verdict {
-    Verdict { decision, reason, grants, until }
+fn verdict(
+    decision: Decision,
+    reason: Reason,
+    (from, until): (i64, i64),
+    grants: Vec<Id>,
+) -> Verdict {
+    Verdict { decision, reason, grants, from, until }
 }

@@ -48,6 +48,7 @@ pub(super) fn open(
         recipient: None,
         epoch: 0,
         at,
+        from: at,
         expires: at,
     };
     if let (Some((record, verdict, epoch)), Some(kid)) = (found, key)
@@ -58,6 +59,7 @@ pub(super) fn open(
         evidence.data_key = Some(record.data_key);
         evidence.recipient = Some(kid);
         evidence.epoch = epoch;
+        evidence.from = verdict.from;
         evidence.expires = at.saturating_add(ACCESS_SECONDS_MAX).min(verdict.until);
     }
     let entry = Entry {

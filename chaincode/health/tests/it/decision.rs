@@ -118,7 +118,7 @@ fn each_part_of_a_grant_can_miss_alone() {
 }
 
 #[test]
-fn a_permit_lasts_as_long_as_the_longest_grant() {
+fn a_permit_lasts_from_the_first_grants_start_to_the_last_ones_end() {
     let doctor = reader(2, Role::Practitioner, 1);
     let (owner, record) = (id(1), facts());
     let question = Question {
@@ -129,8 +129,10 @@ fn a_permit_lasts_as_long_as_the_longest_grant() {
         purpose: Purpose::Treatment,
         now: 50,
     };
-    let grants = [Grant { until: 60, ..permit(10) }, Grant { until: 90, ..permit(11) }];
-    assert_eq!(decide(&question, &grants).until, 90);
+    let grants =
+        [Grant { from: 20, until: 60, ..permit(10) }, Grant { from: 40, until: 90, ..permit(11) }];
+    let verdict = decide(&question, &grants);
+    assert_eq!((verdict.from, verdict.until), (20, 90));
 }
 
 /// The second opinion: works on sets of words, grant by grant, and collects all objections instead of returning early.
