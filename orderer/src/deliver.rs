@@ -1,5 +1,7 @@
 //! Giving blocks to clients: the session rules of `carecord_blocks::deliver`, carried out over a stream.
 
+pub(crate) mod ahead;
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +13,9 @@ use carecord_proto::common::{Block, Envelope, Status as Code};
 use carecord_proto::orderer::{DeliverResponse, deliver_response::Type};
 use prost::Message;
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
+
+use ahead::{Budget, Charged, Share, Taken};
 
 use crate::channel::{ChannelHandle, State};
 use crate::registry::Registry;
@@ -25,7 +29,8 @@ pub(crate) struct Stream {
     pub(crate) metrics: OrdererMetrics,
     /// SHA-256 of the client's TLS certificate, where the listener requires one.
     pub(crate) binding: Option<Option<[u8; 32]>>,
-    pub(crate) responses: mpsc::Sender<Result<DeliverResponse, Status>>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) responses: mpsc::Sender<Charged<DeliverResponse>>,
 }
 
 /// The stream is gone; there is nobody to tell.
@@ -54,10 +59,10 @@ impl Stream {
     async fn serve(&self, envelope: &Envelope) -> Result<Refusal, Gone> {
         match self.begin(envelope) {
             Err(refusal) => Ok(refusal),
-            Ok((session, channel)) => {
+            Ok((session, channel, share)) => {
                 let labels = [channel.name(), "false", "block"];
                 self.metrics.deliver.requests_received.with_label_values(&labels).inc();
-                let refusal = self.deliver(session, &channel).await?;
+                let refusal = self.deliver(session, &channel, &share).await?;
                 let success = (refusal.status == Code::Success).to_string();
                 let labels = [channel.name(), "false", "block", &success];
                 self.metrics.deliver.requests_completed.with_label_values(&labels).inc();
@@ -66,7 +71,7 @@ impl Stream {
         }
     }
 
-    fn begin(&self, envelope: &Envelope) -> Result<(Session, ChannelHandle), Refusal> {
+    fn begin(&self, envelope: &Envelope) -> Result<(Session, ChannelHandle, Share), Refusal> {
         let binding = match &self.binding {
             None => Binding::Off,
             Some(hash) => Binding::Certificate(hash.as_ref().map(<[u8; 32]>::as_slice)),
@@ -75,17 +80,19 @@ impl Stream {
         let channel = self.registry.get(&request.channel_id);
         let channel =
             channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
+        let share = self.budget.share(&request.creator);
         let view = view(&channel);
         let expires = channel.bundle().msps().identity(&request.creator).map(|id| id.expires_at());
         let session =
             Session::start(request, view, expires.ok(), |request| authorise(&channel, request))?;
-        Ok((session, channel))
+        Ok((session, channel, share))
     }
 
     async fn deliver(
         &self,
         mut session: Session,
         channel: &ChannelHandle,
+        share: &Share,
     ) -> Result<Refusal, Gone> {
         let mut height = channel.height();
         loop {
@@ -93,13 +100,7 @@ impl Stream {
             match session.step(view, |request| authorise(channel, request)) {
                 Step::End(refusal) => return Ok(refusal),
                 Step::Send { number, header_only } => {
-                    let bytes = read(channel, number).await;
-                    let Some(block) = bytes.and_then(|bytes| Block::decode(bytes).ok()) else {
-                        tracing::error!(channel = channel.name(), number, "block cannot be read");
-                        return Err(Gone);
-                    };
-                    let block = if header_only { without_data(&block) } else { block };
-                    self.send(Type::Block(block)).await?;
+                    self.send_block(channel, share, number, header_only).await?;
                     let labels = [channel.name(), "false", "block"];
                     self.metrics.deliver.blocks_sent.with_label_values(&labels).inc();
                 }
@@ -117,16 +118,52 @@ impl Stream {
         }
     }
 
+    /// A block is read once there is a place for it, and not kept while its bytes have to be waited for.
+    async fn send_block(
+        &self,
+        channel: &ChannelHandle,
+        share: &Share,
+        number: u64,
+        header_only: bool,
+    ) -> Result<(), Gone> {
+        let place = self.responses.reserve().await.map_err(|_| Gone)?;
+        let mut bytes = read(channel, number).await.ok_or(Gone)?;
+        let taken = if let Some(taken) = share.try_take(bytes.len()) {
+            taken
+        } else {
+            let size = bytes.len();
+            drop(bytes);
+            let taken = tokio::select! {
+                taken = share.take(size) => taken,
+                () = self.responses.closed() => return Err(Gone),
+            };
+            bytes = read(channel, number).await.ok_or(Gone)?;
+            taken
+        };
+        let Ok(block) = Block::decode(bytes) else {
+            tracing::error!(channel = channel.name(), number, "block cannot be decoded");
+            return Err(Gone);
+        };
+        let block = if header_only { without_data(&block) } else { block };
+        place.send((Ok(DeliverResponse { r#type: Some(Type::Block(block)) }), taken));
+        Ok(())
+    }
+
     async fn send(&self, message: Type) -> Result<(), Gone> {
         let response = DeliverResponse { r#type: Some(message) };
-        self.responses.send(Ok(response)).await.map_err(|_| Gone)
+        self.responses.send((Ok(response), Taken::NOTHING)).await.map_err(|_| Gone)
     }
 }
 
 /// Reads in place: a block that was just made lies in the page cache.
 async fn read(channel: &ChannelHandle, number: u64) -> Option<Bytes> {
     let log = Arc::clone(channel.log());
-    tokio::task::spawn_blocking(move || log.block(number).ok().flatten()).await.ok().flatten()
+    let read = tokio::task::spawn_blocking(move || log.block(number).ok().flatten()).await;
+    let block = read.ok().flatten();
+    if block.is_none() {
+        tracing::error!(channel = channel.name(), number, "block cannot be read");
+    }
+    block
 }
 
 fn view(channel: &ChannelHandle) -> View {

@@ -204,6 +204,7 @@ impl Orderer {
         let clients = ClientService {
             registry: Arc::clone(&self.registry),
             metrics: self.metrics.clone(),
+            budget: Arc::default(),
             binds_certificates: self.config.client_tls.requires_client_certificate(),
         };
         let clients = AtomicBroadcastServer::new(clients)

@@ -11,18 +11,19 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::deliver::ahead::{Ahead, Budget, ahead};
 use crate::registry::Registry;
 use crate::{broadcast, deliver};
 
 /// Broadcast answers that may wait for the stream.
 const ANSWERS: usize = 256;
-/// Blocks read ahead of a reader: the buffer of a stream is this many blocks and no more.
-const READ_AHEAD: usize = 4;
 
 /// The service.
 pub(crate) struct ClientService {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: OrdererMetrics,
+    /// What its deliver streams may keep waiting.
+    pub(crate) budget: Arc<Budget>,
     /// Whether deliver requests must name their client certificate.
     pub(crate) binds_certificates: bool,
 }
@@ -30,7 +31,7 @@ pub(crate) struct ClientService {
 #[tonic::async_trait]
 impl AtomicBroadcast for ClientService {
     type BroadcastStream = ReceiverStream<Result<BroadcastResponse, Status>>;
-    type DeliverStream = ReceiverStream<Result<DeliverResponse, Status>>;
+    type DeliverStream = Ahead<DeliverResponse>;
 
     async fn broadcast(
         &self,
@@ -48,14 +49,15 @@ impl AtomicBroadcast for ClientService {
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Self::DeliverStream>, Status> {
         let hash = peer_certificate(&request).map(PeerCertificate::hash).copied();
-        let (responses, stream) = mpsc::channel(READ_AHEAD);
+        let (responses, stream) = ahead();
         let session = deliver::Stream {
             registry: Arc::clone(&self.registry),
             metrics: self.metrics.clone(),
             binding: self.binds_certificates.then_some(hash),
+            budget: Arc::clone(&self.budget),
             responses,
         };
         tokio::spawn(session.run(request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        Ok(Response::new(stream))
     }
 }

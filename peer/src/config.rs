@@ -110,6 +110,10 @@ pub(crate) const BLOCKS_AHEAD: usize = 4;
 pub(crate) const MAX_CALL_DEPTH: usize = 16;
 /// How many rows a chaincode's range may give; Fabric's total query limit.
 pub(crate) const MAX_RANGE_ROWS: usize = 100_000;
+/// How many bytes of keys and values a chaincode's range or history may give.
+pub(crate) const MAX_RESULT_BYTES: usize = 8 << 20;
+/// The results that a peer prepares for a chaincode at a time, as in Fabric; one more is always asked for.
+pub(crate) const RANGE_BATCH: usize = 100;
 /// How many arguments a call may have.
 pub(crate) const MAX_ARGS: usize = 10_000;
 /// Broadcast streams to one orderer that are kept open while unused.

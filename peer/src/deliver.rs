@@ -3,6 +3,7 @@
 //! Place in the flow: the session (what is next, who may still have it, how it ends) is `carecord_blocks::deliver`; here are
 //! the stream, the ledger and the clock that it needs.
 
+mod ahead;
 mod filtered;
 mod stream;
 
@@ -14,6 +15,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::peer::Peer;
+use ahead::Budget;
 use stream::deliver;
 
 /// What a stream carries.
@@ -31,12 +33,20 @@ pub(crate) enum Content {
 #[derive(Clone, Debug)]
 pub(crate) struct DeliverService {
     pub(crate) peer: Arc<Peer>,
+    budget: Arc<Budget>,
 }
 
 /// What a call of the service gives.
 type Responses = Pin<Box<dyn Stream<Item = Result<DeliverResponse, Status>> + Send>>;
 
 // === impl DeliverService ===
+
+impl DeliverService {
+    /// The service with a budget of its own for what its streams read ahead.
+    pub(crate) fn new(peer: Arc<Peer>) -> Self {
+        Self { peer, budget: Arc::default() }
+    }
+}
 
 #[tonic::async_trait]
 impl deliver_server::Deliver for DeliverService {
@@ -48,21 +58,21 @@ impl deliver_server::Deliver for DeliverService {
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Responses>, Status> {
-        Ok(deliver(&self.peer, request, Content::Blocks).into())
+        Ok(deliver(self, request, Content::Blocks).into())
     }
 
     async fn deliver_filtered(
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Responses>, Status> {
-        Ok(deliver(&self.peer, request, Content::Filtered).into())
+        Ok(deliver(self, request, Content::Filtered).into())
     }
 
     async fn deliver_with_private_data(
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Responses>, Status> {
-        Ok(deliver(&self.peer, request, Content::WithPrivateData).into())
+        Ok(deliver(self, request, Content::WithPrivateData).into())
     }
 }
 

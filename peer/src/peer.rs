@@ -120,7 +120,7 @@ impl Peer {
         let peer = || Arc::clone(self);
         let gateway = GatewayServer::new(GatewayService { peer: peer() });
         let endorser = EndorserServer::new(EndorserService { peer: peer() });
-        let deliver = DeliverServer::new(DeliverService { peer: peer() });
+        let deliver = DeliverServer::new(DeliverService::new(peer()));
         Routes::new(gateway.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(endorser.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(deliver.max_decoding_message_size(MAX_MESSAGE_BYTES))

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use bytes::Bytes;
 use carecord_chaincode::{KeyModification, KeyValue, Response, Stub, StubError, Timestamp};
 use carecord_channel::acl::CHAINCODE_TO_CHAINCODE;
-use carecord_ledger::{SimulationError, Simulator, simulator::VALIDATION_PARAMETER};
+use carecord_ledger::{
+    SimulationError, Simulator,
+    simulator::{RangeId, VALIDATION_PARAMETER},
+};
 
 use super::{
     Call,
@@ -14,7 +17,11 @@ use super::{
     is_system,
     shim_metrics::{Request, ShimMetrics},
 };
-use crate::{acl, channel::Channel, config::MAX_RANGE_ROWS};
+use crate::{
+    acl,
+    channel::Channel,
+    config::{MAX_RANGE_ROWS, MAX_RESULT_BYTES, RANGE_BATCH},
+};
 
 /// One chaincode's view of one transaction.
 pub(super) struct TxStub<'a, 'l> {
@@ -154,20 +161,13 @@ impl Stub for TxStub<'_, '_> {
 
     fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<KeyValue>, StubError> {
         let limit = limit.min(MAX_RANGE_ROWS);
-        self.request(Request::GetStateByRange, |simulator, namespace| {
+        let rows = self.request(Request::GetStateByRange, |simulator, namespace| {
             let range = simulator.range(namespace, start, end)?;
-            let mut rows = Vec::new();
-            // As in Fabric a batch runs ahead of what the chaincode takes, and what it has seen is what is recorded.
-            while rows.len() < limit {
-                let batch = simulator.next_batch(range)?;
-                let taken = batch.rows.into_iter().map(|(key, value)| KeyValue { key, value });
-                rows.extend(taken.take(limit - rows.len()));
-                if !batch.has_more {
-                    break;
-                }
-            }
-            Ok(rows)
-        })
+            let rows = rows(simulator, range, limit);
+            simulator.close(range);
+            rows
+        })?;
+        rows.ok_or_else(too_many_bytes)
     }
 
     fn history(&mut self, key: &str, limit: usize) -> Result<Vec<KeyModification>, StubError> {
@@ -176,7 +176,12 @@ impl Stub for TxStub<'_, '_> {
             .metrics
             .count(Request::GetHistoryForKey, || channel.ledger().history(namespace, key))
             .map_err(|error| StubError::Peer(error.to_string()))?;
-        Ok(changes.into_iter().take(limit).map(modification).collect())
+        let mut bytes = 0;
+        let given = changes.into_iter().take(limit).map(|change| {
+            bytes += change.tx_id.len() + change.value.len();
+            (bytes <= MAX_RESULT_BYTES).then(|| modification(change))
+        });
+        given.collect::<Option<_>>().ok_or_else(too_many_bytes)
     }
 
     fn get_state_validation_parameter(&mut self, key: &str) -> Result<Option<Bytes>, StubError> {
@@ -216,11 +221,44 @@ impl Stub for TxStub<'_, '_> {
     }
 }
 
+/// Up to `limit` results, one by one; none if their bytes are more than a chaincode may hold.
+///
+/// As in Fabric whole batches, and one result more, are asked for ahead of what the chaincode takes, and what was asked
+/// for is what is recorded. What it does not take is not kept.
+fn rows(
+    simulator: &mut Simulator<'_>,
+    range: RangeId,
+    limit: usize,
+) -> Result<Option<Vec<KeyValue>>, SimulationError> {
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let asked = if limit == 0 { 0 } else { limit.next_multiple_of(RANGE_BATCH) + 1 };
+    for _ in 0..asked {
+        let Some((key, value)) = simulator.next(range)? else { break };
+        if rows.len() == limit {
+            continue;
+        }
+        bytes += key.len() + value.len();
+        if bytes > MAX_RESULT_BYTES {
+            return Ok(None);
+        }
+        rows.push(KeyValue { key, value });
+    }
+    Ok(Some(rows))
+}
+
+fn too_many_bytes() -> StubError {
+    StubError::Peer(format!(
+        "a query may give {MAX_RESULT_BYTES} bytes of keys and values (MAX_RESULT_BYTES): ask for \
+         fewer results at a time, page by page"
+    ))
+}
+
 fn modification(change: carecord_ledger::KeyModification) -> KeyModification {
     let timestamp = change.timestamp.unwrap_or_default();
     KeyModification {
         tx_id: change.tx_id,
-        value: change.value,
+        // A copy, because the value is a slice of its whole block.
+        value: Bytes::copy_from_slice(&change.value),
         timestamp: Timestamp { seconds: timestamp.seconds, nanos: timestamp.nanos },
         is_delete: change.is_delete,
     }

@@ -10,22 +10,24 @@ use carecord_proto::{
     common::{Block, Envelope, Status as DeliverStatus},
     protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type},
 };
+use prost::Message;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Streaming};
 
-use super::{Content, Responses, filtered::filtered};
+use super::{
+    Content, DeliverService, Responses,
+    ahead::{Budget, Charged, Share, Taken, ahead},
+    filtered::filtered,
+};
 use crate::{acl, channel::Channel, clock, peer::Peer};
-
-/// Messages of one stream that wait for a slow reader; then the stream waits too.
-const MESSAGES_AHEAD: usize = 2;
 
 /// Where the messages of one stream go.
 struct Reader {
     peer: Arc<Peer>,
+    budget: Arc<Budget>,
     content: Content,
     certificate_hash: Option<[u8; 32]>,
-    messages: mpsc::Sender<Result<DeliverResponse, Status>>,
+    messages: mpsc::Sender<Charged<DeliverResponse>>,
 }
 
 /// The reader has gone.
@@ -33,20 +35,21 @@ struct Gone;
 
 /// Serves the stream on a task of its own, which ends with it.
 pub(super) fn deliver(
-    peer: &Arc<Peer>,
+    service: &DeliverService,
     request: Request<Streaming<Envelope>>,
     content: Content,
 ) -> Responses {
-    let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let (messages, stream) = ahead();
     let certificate_hash = peer_certificate(&request).map(|certificate| *certificate.hash());
-    let reader = Reader { peer: Arc::clone(peer), content, certificate_hash, messages };
+    let DeliverService { peer, budget } = service.clone();
+    let reader = Reader { peer, budget, content, certificate_hash, messages };
     tokio::spawn(async move {
         let metrics = &reader.peer.config().metrics.deliver;
         metrics.streams_opened.inc();
         reader.serve(request.into_inner()).await;
         metrics.streams_closed.inc();
     });
-    Box::pin(ReceiverStream::new(receiver))
+    Box::pin(stream)
 }
 
 // === impl Reader ===
@@ -98,6 +101,7 @@ impl Reader {
         let expires_at = channel.bundle().msps().identity(&seek.creator);
         let expires_at = expires_at.ok().map(|identity| identity.expires_at());
         let authorise = |seek: &Seek| self.authorise(channel, seek);
+        let share = self.budget.share(&seek.creator);
         let mut session = match Session::start(seek, view(channel), expires_at, authorise) {
             Ok(session) => session,
             Err(refusal) => return Ok(refusal),
@@ -109,36 +113,69 @@ impl Reader {
                 Step::End(end) => return Ok(end),
                 Step::Wait => height.changed().await.map_err(|_| Gone)?,
                 Step::Send { number, header_only } => {
-                    let message = self.message(channel, number, header_only)?;
-                    self.send(message).await?;
+                    self.send_block(channel, &share, number, header_only).await?;
                 }
             }
         }
     }
 
-    fn message(&self, channel: &Channel, number: u64, header_only: bool) -> Result<Type, Gone> {
+    /// A block is read once there is a place for it, and not kept while its bytes have to be waited for.
+    async fn send_block(
+        &self,
+        channel: &Channel,
+        share: &Share,
+        number: u64,
+        header_only: bool,
+    ) -> Result<(), Gone> {
+        let place = self.messages.reserve().await.map_err(|_| Gone)?;
+        let (message, bytes) = self.message(channel, number, header_only)?;
+        let (message, taken) = if let Some(taken) = share.try_take(bytes) {
+            (message, taken)
+        } else {
+            drop(message);
+            let taken = share.take(bytes).await;
+            (self.message(channel, number, header_only)?.0, taken)
+        };
+        let [filtered_label, data_type] = self.content.labels();
+        let labels = [channel.id(), filtered_label, data_type];
+        self.peer.config().metrics.deliver.blocks_sent.with_label_values(&labels).inc();
+        place.send((Ok(DeliverResponse { r#type: Some(message) }), taken));
+        Ok(())
+    }
+
+    /// What is sent of a block, and how many bytes it keeps in memory.
+    fn message(
+        &self,
+        channel: &Channel,
+        number: u64,
+        header_only: bool,
+    ) -> Result<(Type, usize), Gone> {
         let block = channel.block(number).map_err(|error| {
             tracing::error!(channel = channel.id(), block = number, %error, "block cannot be read");
             Gone
         })?;
         let block = block.ok_or(Gone)?;
-        let [filtered_label, data_type] = self.content.labels();
-        let labels = [channel.id(), filtered_label, data_type];
-        self.peer.config().metrics.deliver.blocks_sent.with_label_values(&labels).inc();
+        // A header alone is a slice of its block too.
+        let bytes = block.encoded_len();
         let whole = |block: &Block| if header_only { without_data(block) } else { block.clone() };
         Ok(match self.content {
-            Content::Blocks => Type::Block(whole(&block)),
-            Content::Filtered => Type::FilteredBlock(filtered(channel.id(), &block)),
-            Content::WithPrivateData => Type::BlockAndPrivateData(BlockAndPrivateData {
-                block: Some(whole(&block)),
-                private_data_map: BTreeMap::new(),
-            }),
+            Content::Blocks => (Type::Block(whole(&block)), bytes),
+            Content::Filtered => {
+                let filtered = filtered(channel.id(), &block);
+                let bytes = filtered.encoded_len();
+                (Type::FilteredBlock(filtered), bytes)
+            }
+            Content::WithPrivateData => {
+                let (block, private_data_map) = (Some(whole(&block)), BTreeMap::new());
+                let message = BlockAndPrivateData { block, private_data_map };
+                (Type::BlockAndPrivateData(message), bytes)
+            }
         })
     }
 
     async fn send(&self, message: Type) -> Result<(), Gone> {
         let response = DeliverResponse { r#type: Some(message) };
-        self.messages.send(Ok(response)).await.map_err(|_| Gone)
+        self.messages.send((Ok(response), Taken::NOTHING)).await.map_err(|_| Gone)
     }
 
     fn authorise(&self, channel: &Channel, seek: &Seek) -> Result<(), String> {

@@ -75,9 +75,9 @@ impl Endorser {
         let limit = peer.config().timeouts.endorsement;
         let answer = tokio::time::timeout(limit, self.ask(signed.clone(), purpose)).await;
         let answer = answer.unwrap_or_else(|_| {
-            Err(Failure::unavailable(
-                "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
-            ))
+            // As in Fabric a call that took too long is not repeated: it would cost the next peer as much.
+            let late = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+            Err(Failure { retry: false, ..Failure::unavailable(late) })
         });
         let judged = answer.and_then(judged);
         if let (Err(failure), Self::Remote(remote)) = (&judged, self)

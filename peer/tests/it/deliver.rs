@@ -238,3 +238,36 @@ async fn d6_only_readers_get_blocks() {
     forged.signature = client.signer.sign(b"something else").expect("it can sign").into();
     assert_eq!(refusal(&client, forged).await, Status::Forbidden);
 }
+
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_up_no_other_client_and_go_on_when_they_are_read() {
+    const LARGE: u64 = 3;
+    let world = World::new(&["AMSP"]).await;
+    for _ in 0..LARGE {
+        let payload = Bytes::from(vec![7; 3 << 20]);
+        world.solo.order(vec![Envelope { payload, signature: "y".into() }]);
+    }
+    world.caught_up(0).await;
+    let idle = world.client(0, 0);
+    let mut streams = Vec::new();
+    for _ in 0..12 {
+        let envelope = signed(&idle, header(&idle), &seek(oldest(), at(LARGE)));
+        streams.push(open(&idle, vec![envelope]).await);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let reader = world.client(0, 0);
+    let envelope = signed(&reader, header(&reader), &seek(oldest(), at(LARGE)));
+    read_to(LARGE, open(&reader, vec![envelope]).await).await;
+    let reading = streams.into_iter().map(|stream| tokio::spawn(read_to(LARGE, stream)));
+    for stream in reading.collect::<Vec<_>>() {
+        stream.await.expect("every block came");
+    }
+}
+
+async fn read_to(last: u64, mut stream: Streaming<DeliverResponse>) {
+    for number in 0..=last {
+        let Type::Block(block) = next(&mut stream).await else { panic!("no block") };
+        assert_eq!(block::number(&block), number);
+    }
+    assert_eq!(next(&mut stream).await, Type::Status(Status::Success as i32));
+}

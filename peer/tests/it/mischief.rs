@@ -23,6 +23,10 @@ impl Chaincode for Mischief {
                 stub.put_state(arg(1), Bytes::from(arg(2).to_owned())).expect("it can write");
                 Response::success(Bytes::from_static(b"done"))
             }
+            "put large" => {
+                stub.put_state(arg(1), Bytes::from(vec![1; 3 << 20])).expect("it can write");
+                Response::success(Bytes::new())
+            }
             "get" => match stub.get_state(arg(1)) {
                 Ok(value) => Response::success(value.unwrap_or_default()),
                 Err(error) => Response::error(error.to_string()),

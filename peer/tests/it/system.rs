@@ -1,9 +1,12 @@
 //! `qscc` and `cscc`: what explorers and administrators ask.
 
+use std::time::Duration;
+
 use carecord_proto::common::{Block, BlockchainInfo, Config};
 use carecord_proto::protos::{ChannelQueryResponse, ProcessedTransaction, TxValidationCode};
 use carecord_proto::{block, protos};
 use prost::Message;
+use tonic::Code;
 
 use crate::client::Client;
 use crate::world::{CHANNEL, World};
@@ -127,6 +130,34 @@ async fn a_range_gives_keys_in_order() {
     assert_eq!(all, "a,b,c");
     let some = client.evaluate("mischief", &[b"range", b"b", b"d"]).await.expect("answered");
     assert_eq!(some, "b,c");
+}
+
+#[tokio::test]
+async fn a_range_of_too_many_bytes_is_refused_and_asked_of_no_other_peer() {
+    let mut world = World::new(&["AMSP", "BMSP"]).await;
+    // A peer that knows the others.
+    world.add_peer(0, |config| config.timeouts.endorsement = Duration::from_millis(500)).await;
+    world.deploy("mischief", "OR('AMSP.peer')").await;
+    let writer = world.client(0, 0);
+    for key in [b"a", b"b", b"c"] {
+        writer.transact("mischief", &[b"put large", key], &[]).await.expect("committed");
+    }
+    world.all_caught_up().await;
+    let client = world.client(0, 2);
+    let asked = |peer: usize| {
+        world.peers[peer].config.metrics.registry.value("endorser_proposals_received")
+    };
+    let before = [asked(0), asked(1)];
+    let two = client.evaluate("mischief", &[b"range", b"a", b"c"]).await.expect("6 MiB are given");
+    assert_eq!(two, "a,b");
+    let answer = client.evaluate("mischief", &[b"range", b"a", b"d"]).await.expect_err("9 MiB");
+    assert_eq!(answer.code(), Code::Unknown);
+    assert!(answer.message().contains("a query may give 8388608 bytes"), "{answer:?}");
+    assert!(answer.message().contains("page by page"), "{answer:?}");
+    // Nor is a call that takes too long.
+    let answer = client.evaluate("mischief", &[b"linger"]).await.expect_err("too slow");
+    assert!(answer.message().contains("DeadlineExceeded"), "{answer:?}");
+    assert_eq!([asked(0), asked(1)], before);
 }
 
 #[tokio::test]
