@@ -78,8 +78,7 @@ impl Stream {
         };
         let request = Request::open(envelope, now_ms(), binding)?;
         let channel = self.registry.get(&request.channel_id);
-        let channel =
-            channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
+        let channel = channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
         let share = self.budget.share(&request.creator);
         let view = view(&channel);
         let expires = channel.bundle().msps().identity(&request.creator).map(|id| id.expires_at());
