@@ -76,7 +76,7 @@ pub(crate) fn contract() -> Contract {
         .function(
             Function::evaluate(
                 "ListMine",
-                "lists the trail of the calling patient, oldest first",
+                "lists the trail of the calling patient, oldest first by the time that each signer gave",
                 &["after", "limit"],
                 list_mine,
             )
@@ -135,8 +135,9 @@ pub(crate) fn write(
     home: Option<&MspId>,
 ) -> Result<(), ContractError> {
     context.put(&store::audit(&entry.tx, &entry.object), entry)?;
+    let at = context.stub().timestamp();
     let mut mark = |kind: &str, whose: &str| {
-        let key = store::trail(kind, whose, entry.at, &entry.tx, &entry.object);
+        let key = store::trail(kind, whose, at, &entry.tx, &entry.object);
         context.put_bytes(&key, store::MARK)
     };
     if let Some(patient) = &entry.patient {

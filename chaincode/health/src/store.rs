@@ -21,7 +21,7 @@
 //!
 //! Attributes are random ids, hashes, MSP ids, role words and numbers only: [`crate::ids`] lets nothing else through.
 
-use carecord_chaincode::key::composite;
+use carecord_chaincode::{Timestamp, key::composite};
 
 use crate::ids::{Id, KeyHash, MspId};
 
@@ -97,7 +97,9 @@ pub(crate) fn audit(tx_id: &str, object: &Id) -> String {
     build("audit", &[tx_id, object.as_str()])
 }
 
-pub(crate) fn trail(kind: &str, whose: &str, at: i64, tx_id: &str, object: &Id) -> String {
-    let time = padded(u64::try_from(at).unwrap_or(0));
+/// By time to the nanosecond, so that what one person did in a second stands in the order in which it was done.
+pub(crate) fn trail(kind: &str, whose: &str, at: Timestamp, tx_id: &str, object: &Id) -> String {
+    let seconds = padded(u64::try_from(at.seconds).unwrap_or(0));
+    let time = format!("{seconds}{:09}", at.nanos.clamp(0, 999_999_999));
     build("trail", &[kind, whose, &time, tx_id, object.as_str()])
 }
