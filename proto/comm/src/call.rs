@@ -5,17 +5,25 @@ use std::{
     pin::Pin,
     sync::{Arc, RwLock},
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::{Buf, Bytes};
 use carecord_monitoring::GrpcMetrics;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Sleep,
+};
 use tonic::{Code, Status, body::Body, codegen::http, service::Routes};
 use tower::Service;
 
-use crate::{limits::MAX_COUNTED_METHODS, status::code_name};
+use crate::{
+    Limits,
+    fairness::{ActiveCall, ConnectionShare},
+    limits::MAX_COUNTED_METHODS,
+    status::code_name,
+};
 
 /// Calls of these services or methods are streams, and counted as such.
 const STREAMS: [&str; 6] = [
@@ -26,6 +34,13 @@ const STREAMS: [&str; 6] = [
     "/carecord.vault.Vault/Put",
     "/carecord.vault.Vault/Get",
 ];
+/// Clients send these as streams, so they may take any time; every other call has one request.
+const REQUEST_STREAMS: [&str; 4] = [
+    "/protos.Deliver/",
+    "/orderer.AtomicBroadcast/",
+    "/carecord.orderer.Cluster/Step",
+    "/carecord.vault.Vault/Put",
+];
 /// The vault's unary methods whose names begin like its streams.
 const UNARY: &str = "/carecord.vault.Vault/PutWraps";
 
@@ -33,6 +48,7 @@ const UNARY: &str = "/carecord.vault.Vault/PutWraps";
 pub(crate) struct Calls {
     routes: Routes,
     limits: HashMap<&'static str, (Arc<Semaphore>, usize)>,
+    request_timeout: Duration,
     metrics: Option<GrpcMetrics>,
     methods: RwLock<HashMap<String, Arc<Method>>>,
 }
@@ -60,14 +76,22 @@ struct Answer {
     body: Body,
     meter: Option<Meter>,
     messages: MessageCounter,
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Place,
 }
 
-/// A stream's request body, counted.
+/// A call's place: in its service, in its connection's share of it, and as a sign of use.
+struct Place {
+    _service: Option<OwnedSemaphorePermit>,
+    _share: Option<OwnedSemaphorePermit>,
+    _call: ActiveCall,
+}
+
+/// A request body: a stream's is counted, the others must end in time.
 struct Question {
     body: Incoming,
-    meter: (GrpcMetrics, Arc<Method>),
+    meter: Option<(GrpcMetrics, Arc<Method>)>,
     messages: MessageCounter,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 /// Finds where messages begin in a body: each has a flag byte and its length before it.
@@ -80,16 +104,14 @@ struct MessageCounter {
 // === impl Calls ===
 
 impl Calls {
-    pub(crate) fn new(
-        routes: Routes,
-        limits: &[(&'static str, usize)],
-        metrics: Option<GrpcMetrics>,
-    ) -> Self {
+    pub(crate) fn new(routes: Routes, limits: &Limits, metrics: Option<GrpcMetrics>) -> Self {
+        let request_timeout = limits.request_timeout;
         let limits = limits
+            .calls_per_service
             .iter()
             .map(|(service, limit)| (*service, (Arc::new(Semaphore::new(*limit)), *limit)))
             .collect();
-        Self { routes, limits, metrics, methods: RwLock::default() }
+        Self { routes, limits, request_timeout, metrics, methods: RwLock::default() }
     }
 
     pub(crate) fn connection(&self) -> OpenConnection {
@@ -99,10 +121,14 @@ impl Calls {
         OpenConnection(self.metrics.clone())
     }
 
-    pub(crate) async fn answer(&self, request: http::Request<Incoming>) -> http::Response<Body> {
+    pub(crate) async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        share: &ConnectionShare,
+    ) -> http::Response<Body> {
         let path = request.uri().path();
-        let permit = match self.permit(path) {
-            Ok(permit) => permit,
+        let place = match self.place(path, share) {
+            Ok(place) => place,
             Err(status) => return status.into_http(),
         };
         let meter = self.metrics.as_ref().map(|metrics| Meter::begin(metrics, self.method(path)));
@@ -110,10 +136,11 @@ impl Calls {
             .as_ref()
             .filter(|meter| meter.method.is_stream)
             .map(|meter| (meter.metrics.clone(), Arc::clone(&meter.method)));
-        let request = request.map(|body| match counted {
-            Some(meter) => Body::new(Question { body, meter, messages: MessageCounter::default() }),
-            None => Body::new(body),
-        });
+        let deadline =
+            (!sends_stream(path)).then(|| Box::pin(tokio::time::sleep(self.request_timeout)));
+        let messages = MessageCounter::default();
+        let request =
+            request.map(|body| Body::new(Question { body, meter: counted, messages, deadline }));
         let Ok(response) = self.routes.clone().call(request).await;
         let (parts, body) = response.into_parts();
         let mut meter = meter;
@@ -121,19 +148,24 @@ impl Calls {
             meter.code = code;
         }
         let messages = MessageCounter::default();
-        let body = Body::new(Answer { body, meter, messages, _permit: permit });
+        let body = Body::new(Answer { body, meter, messages, _place: place });
         http::Response::from_parts(parts, body)
     }
 
-    fn permit(&self, path: &str) -> Result<Option<OwnedSemaphorePermit>, Status> {
-        let Some(service) = path.split('/').nth(1) else { return Ok(None) };
-        let Some((permits, limit)) = self.limits.get(service) else { return Ok(None) };
-        Arc::clone(permits).try_acquire_owned().map(Some).map_err(|_| {
+    fn place(&self, path: &str, share: &ConnectionShare) -> Result<Place, Status> {
+        let service = path.split('/').nth(1).unwrap_or_default();
+        let refused = |limit: usize| {
             tracing::warn!(service, limit, "too many calls at once");
             Status::unknown(format!(
                 "too many requests for /{service}, exceeding concurrency limit ({limit})"
             ))
-        })
+        };
+        let _share = share.place(service).map_err(refused)?;
+        let of_service = self.limits.get(service).map(|(permits, limit)| {
+            Arc::clone(permits).try_acquire_owned().map_err(|_| refused(*limit))
+        });
+        let _service = of_service.transpose()?;
+        Ok(Place { _service, _share, _call: share.activity.begin() })
     }
 
     fn method(&self, path: &str) -> Arc<Method> {
@@ -238,20 +270,27 @@ impl HttpBody for Answer {
 
 impl HttpBody for Question {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
+        // The deadline comes first: a request that trickles in is never without a next piece.
+        if let Some(deadline) = &mut this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            let late = Status::deadline_exceeded("the request did not arrive whole in time");
+            return Poll::Ready(Some(Err(late.into())));
+        }
         let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            let (metrics, method) = &this.meter;
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        if let (Some(data), Some((metrics, method))) = (data, &this.meter) {
             let received = this.messages.count(data);
             metrics.messages_received.with_label_values(&method.labels()).inc_by(received);
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -288,6 +327,11 @@ impl MessageCounter {
         }
         begun
     }
+}
+
+/// Whether the client of a method sends a stream of requests.
+fn sends_stream(path: &str) -> bool {
+    REQUEST_STREAMS.iter().any(|stream| path.starts_with(stream)) && !path.starts_with(UNARY)
 }
 
 fn status_code(headers: &http::HeaderMap) -> Option<Code> {

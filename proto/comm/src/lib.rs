@@ -5,6 +5,7 @@
 
 mod call;
 pub mod dial;
+mod fairness;
 mod https;
 pub mod limits;
 mod server;

@@ -1,4 +1,8 @@
 //! Every limit of a connection, named, in one place.
+//!
+//! Besides the totals there are shares and deadlines, so that nobody can close a server to others by taking places
+//! and doing nothing: a unary request must arrive whole in time, one connection gets half of a service's places,
+//! one address a quarter of the connections, and a connection without calls is closed.
 
 use std::time::Duration;
 
@@ -18,6 +22,16 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const CLIENT_PING_INTERVAL: Duration = Duration::from_secs(60);
 /// How long setting up a connection may take, TLS included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a quiet connection may take to close before it is cut, if no call came meanwhile.
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// One connection gets one part in this many of a service's places, rounded up.
+pub(crate) const CONNECTION_SHARE_DIVISOR: usize = 2;
+/// One address gets one part in this many of a server's connections, ...
+const ADDRESS_SHARE_DIVISOR: usize = 4;
+/// ... but at least this many: several nodes and clients may share a host.
+const MIN_CONNECTIONS_PER_ADDRESS: usize = 64;
+/// Connections of a server at once.
+const CONNECTIONS: usize = 4096;
 /// How many methods get series of their own; a caller that makes names up lands in `unknown`.
 pub(crate) const MAX_COUNTED_METHODS: usize = 64;
 
@@ -26,11 +40,20 @@ pub(crate) const MAX_COUNTED_METHODS: usize = 64;
 pub struct Limits {
     /// Connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections at once from one IP address (of IPv6: one /64 network); further ones are closed at once.
+    pub connections_per_address: usize,
     /// Calls at once on one connection.
     pub calls_per_connection: u32,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
-    /// Calls at once of one service, by its full name; a call above it is refused.
+    /// How long a connection may be without any call after its handshake; then it is closed.
+    pub first_call_timeout: Duration,
+    /// How long it may be without an open call after its last one; then it is closed.
+    pub idle_timeout: Duration,
+    /// How long the one request of a call may take to arrive whole; streams of requests are exempt.
+    pub request_timeout: Duration,
+    /// Calls at once of one service, by its full name; a call above it is refused, and so is one by
+    /// which a single connection would have more than half.
     pub calls_per_service: Vec<(&'static str, usize)>,
 }
 
@@ -39,9 +62,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 4096,
+            connections: CONNECTIONS,
+            connections_per_address: (CONNECTIONS / ADDRESS_SHARE_DIVISOR)
+                .max(MIN_CONNECTIONS_PER_ADDRESS),
             calls_per_connection: 4096,
             handshake_timeout: Duration::from_secs(10),
+            first_call_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(15 * 60),
+            request_timeout: Duration::from_secs(15),
             calls_per_service: Vec::new(),
         }
     }

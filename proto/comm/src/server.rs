@@ -21,7 +21,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tonic::{codegen::http, service::Routes};
 
-use crate::{Error, Limits, ServerTls, call::Calls, limits};
+use crate::{
+    Error, Limits, ServerTls,
+    call::Calls,
+    fairness::{Activity, Addresses, ConnectionShare},
+    limits,
+};
 
 /// The certificate that the other end of a connection proved to own; a request extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,7 @@ pub struct ServerHandle {
 struct Shared {
     tls: Option<ServerTls>,
     limits: Limits,
+    addresses: Arc<Addresses>,
     calls: Arc<Calls>,
     http: http2::Builder<TokioExecutor>,
 }
@@ -128,9 +134,11 @@ impl Server {
     pub fn serve(self, listener: TcpListener, routes: Routes) -> Result<ServerHandle, Error> {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let calls = Calls::new(routes.prepare(), &self.limits.calls_per_service, self.metrics);
+        let calls = Calls::new(routes.prepare(), &self.limits, self.metrics);
         let http = http_builder(&self.limits);
-        let shared = Shared { tls: self.tls, limits: self.limits, calls: Arc::new(calls), http };
+        let addresses = Addresses::new(self.limits.connections_per_address);
+        let calls = Arc::new(calls);
+        let shared = Shared { tls: self.tls, limits: self.limits, addresses, calls, http };
         let task = tokio::spawn(accept(listener, Arc::new(shared), stopped));
         Ok(ServerHandle { address, stop, task })
     }
@@ -172,10 +180,14 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::
         };
         match accepted {
             Ok((stream, address, permit)) => {
+                let Some(place) = shared.addresses.place(address.ip()) else {
+                    tracing::info!(%address, "too many connections from one address");
+                    continue;
+                };
                 let connection = connection(stream, address, Arc::clone(&shared), stopped.clone());
                 connections.spawn(async move {
                     connection.await;
-                    drop(permit);
+                    drop((place, permit));
                 });
             }
             Err(error) => {
@@ -233,20 +245,30 @@ async fn converse<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let calls = &shared.calls;
+    let share = Arc::new(ConnectionShare::new(&shared.limits));
     let service = service_fn(|mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address));
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        let calls = Arc::clone(calls);
-        async move { Ok::<_, Infallible>(calls.answer(request).await) }
+        let (calls, share) = (Arc::clone(calls), Arc::clone(&share));
+        async move { Ok::<_, Infallible>(calls.answer(request, &share).await) }
     });
     let _open = calls.connection();
+    let activity = Arc::clone(&share.activity);
     let connection = shared.http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         () = stopping(&mut stopped) => None,
+        () = activity.quiet(&shared.limits) => {
+            tracing::debug!(%address, "connection without calls is closed");
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => Some(ended),
+                () = unused(&activity) => return,
+            }
+        }
     };
     let ended = match ended {
         Some(ended) => ended,
@@ -257,6 +279,14 @@ async fn converse<S>(
     };
     if let Err(error) = ended {
         tracing::debug!(%address, %error, "connection ended");
+    }
+}
+
+/// Returns when a connection that was asked to close has had its grace and has no call.
+async fn unused(activity: &Activity) {
+    tokio::time::sleep(limits::CLOSE_GRACE).await;
+    while activity.is_in_use() {
+        tokio::time::sleep(limits::CLOSE_GRACE).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Servers and clients over real sockets and real certificates.
 
+mod fairness;
+
 use std::time::Duration;
 
 use carecord_comm::{
