@@ -76,10 +76,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// A peer's limits, with Fabric's defaults.
+    /// A peer's limits: Fabric's defaults, but more for the gateway, since one connection gets only a share and clients
+    /// that wait for a commit hold a place for as long as they wait.
     pub fn peer() -> Self {
         let calls_per_service =
-            vec![("protos.Endorser", 2500), ("protos.Deliver", 2500), ("gateway.Gateway", 500)];
+            vec![("protos.Endorser", 2500), ("protos.Deliver", 2500), ("gateway.Gateway", 2000)];
         Self { calls_per_service, ..Self::default() }
     }
 
