@@ -166,6 +166,11 @@ impl Failure {
         &self.0.code
     }
 
+    /// Whether it says where.
+    pub fn has_place(&self) -> bool {
+        self.0.place.is_some()
+    }
+
     /// What went wrong, without code, place and hint.
     pub fn cause(&self) -> &str {
         &self.0.cause

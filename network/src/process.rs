@@ -1,8 +1,9 @@
 //! Processes of a network: who they are, what they cost, how they are ended.
 //!
-//! A pid alone does not name a process, since the system uses numbers again: a pid file also holds the start time.
+//! A pid alone does not name a process, since the system uses numbers again: a file beside the pid file holds the start
+//! time. The pid file holds the pid alone, so that `kill $(cat pid)` is safe.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::codes::Code;
@@ -15,6 +16,8 @@ const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
 const START_TICKS: usize = 19;
 const POLL: Duration = Duration::from_millis(20);
+/// Of the file beside the pid file.
+const START_EXTENSION: &str = "start";
 
 /// A process that cannot be confused with a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +47,23 @@ impl Process {
 
     /// The process that a pid file names, if it still runs.
     pub fn of_file(path: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(path).ok()?;
-        let (pid, start_ticks) = text.trim().split_once(' ')?;
-        let named = Self { pid: pid.parse().ok()?, start_ticks: start_ticks.parse().ok()? };
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let pid = read(path)?.trim().parse().ok()?;
+        let start_ticks = read(&start_file(path))?.trim().parse().ok()?;
+        let named = Self { pid, start_ticks };
         named.is_alive().then_some(named)
     }
 
-    /// Writes the pid file.
+    /// Writes the pid file, and the start time beside it.
     pub fn write(self, path: &Path) -> Outcome<()> {
-        state::replace_file(path, format!("{} {}\n", self.pid, self.start_ticks).as_bytes())
+        state::replace_file(&start_file(path), format!("{}\n", self.start_ticks).as_bytes())?;
+        state::replace_file(path, format!("{}\n", self.pid).as_bytes())
+    }
+
+    /// Removes the pid file of a process that has ended; without it nothing is lost.
+    pub fn forget(path: &Path) {
+        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(start_file(path));
     }
 
     /// Its number.
@@ -119,6 +130,10 @@ impl Process {
     }
 }
 
+fn start_file(pid_file: &Path) -> PathBuf {
+    pid_file.with_extension(START_EXTENSION)
+}
+
 /// CPU time that this process has used so far.
 pub fn own_cpu() -> Duration {
     i32::try_from(std::process::id()).ok().and_then(cpu_of).unwrap_or_default()
@@ -150,6 +165,8 @@ mod tests {
         let own = Process::running(std::process::id()).unwrap();
         own.write(&path).unwrap();
         assert_eq!(Process::of_file(&path), Some(own));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{}\n", std::process::id()), "the pid alone");
         Process { start_ticks: own.start_ticks + 1, ..own }.write(&path).unwrap();
         assert_eq!(Process::of_file(&path), None);
         std::fs::remove_dir_all(folder).unwrap();

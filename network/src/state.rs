@@ -293,11 +293,32 @@ impl NetworkFile {
                         })
             })
         };
-        self.users
-            .iter()
-            .find(plain)
-            .or_else(|| self.users.iter().find(with_organisation))
-            .ok_or_else(|| unknown("user", name, self.users.iter().map(|user| user.name.as_str())))
+        let namesakes: Vec<&UserEntry> = self.users.iter().filter(plain).collect();
+        match namesakes[..] {
+            [user] => return Ok(user),
+            [] => {}
+            _ => {
+                let names: Vec<String> =
+                    namesakes.iter().map(|user| self.full_name(user)).collect();
+                let cause = format!("several users have the name {name:?}");
+                return Err(Failure::new(Code::Argument, cause)
+                    .hint(format!("it is one of {}", names.join(", "))));
+            }
+        }
+        self.users.iter().find(with_organisation).ok_or_else(|| {
+            let names: Vec<String> = self.users.iter().map(|user| self.full_name(user)).collect();
+            unknown("user", name, names.iter().map(String::as_str))
+        })
+    }
+
+    /// The name that means `user` and nobody else: `name@Organisation` where several have the name.
+    pub fn full_name(&self, user: &UserEntry) -> String {
+        let namesakes = self.users.iter().filter(|other| other.name == user.name).count();
+        if namesakes < 2 {
+            user.name.clone()
+        } else {
+            format!("{}@{}", user.name, user.organisation)
+        }
     }
 
     /// The administrator of the organisation `name`.
@@ -337,9 +358,13 @@ impl NetworkFile {
 
     /// The first peer of the organisation `name`.
     pub fn peer_of(&self, organisation: &str) -> Outcome<&NodeEntry> {
-        self.nodes_of("peer")
-            .find(|node| node.organisation == organisation)
-            .ok_or_else(|| unknown("peer of", organisation, std::iter::empty()))
+        self.nodes_of("peer").find(|node| node.organisation == organisation).ok_or_else(|| {
+            unknown(
+                "peer of",
+                organisation,
+                self.nodes_of("peer").map(|node| node.organisation.as_str()),
+            )
+        })
     }
 }
 

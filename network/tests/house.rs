@@ -52,13 +52,8 @@ const IMPURE_WORDS: [&str; 13] = [
 ];
 
 const IMPURE_CRATES: [&str; 6] = ["tokio", "tonic", "rocksdb", "hyper", "axum", "getrandom"];
-const PURE_CRATES: [&str; 5] = [
-    "carecord-proto",
-    "carecord-msp",
-    "carecord-channel",
-    "carecord-consensus",
-    "carecord-health",
-];
+const PURE_CRATES: [&str; 5] =
+    ["carecord-proto", "carecord-msp", "carecord-channel", "carecord-consensus", "carecord-health"];
 
 #[test]
 fn a_folder_imports_only_from_folders_to_its_left() {

@@ -144,7 +144,7 @@ impl Place {
     /// Waits until a node's process has ended by itself.
     fn wait_for_end(&self, node: &str) {
         let pid = fs::read_to_string(self.node(node, "pid_file")).expect("it ran");
-        let status = format!("/proc/{}/status", pid.split(' ').next().expect("a number"));
+        let status = format!("/proc/{}/status", pid.trim());
         let runs = || fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ"));
         let begun = Instant::now();
         while runs() {
@@ -310,7 +310,7 @@ fn a_missing_or_unreadable_certificate_or_key_stops_only_the_node_that_needs_it(
     let peer =
         "peerOrganizations/hospital-a.carecord.test/peers/hospital-a.hospital-a.carecord.test";
     let pid = fs::read_to_string(place.node("hospital-a", "pid_file")).expect("it runs");
-    let pid = pid.split(' ').next().expect("a number").to_owned();
+    let pid = pid.trim().to_owned();
     assert!(Command::new("kill").args(["-9", &pid]).status().expect("sent").success());
     for (file, content, place_named) in [
         ("tls/server.crt", None, "tls/server.crt"),

@@ -139,7 +139,8 @@ impl Tally {
 fn kind(error: &Error) -> String {
     match error {
         Error::Gateway { step, status, details } => {
-            let detail = details.first().map_or_else(|| status.message(), |detail| detail.message.as_str());
+            let detail =
+                details.first().map_or_else(|| status.message(), |detail| detail.message.as_str());
             format!("{step} {:?}: {detail}", status.code())
         }
         Error::Commit { code, .. } => code.as_str_name().to_owned(),

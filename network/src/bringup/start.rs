@@ -117,7 +117,7 @@ impl Started<'_> {
 
 /// In the node's own words if it said why it ended, else with the end of its log.
 fn stopped(node: &NodeEntry, log_begin: u64, how: &str) -> Failure {
-    let _ = std::fs::remove_file(&node.pid_file);
+    Process::forget(&node.pid_file);
     let log = std::fs::read(&node.log_file).unwrap_or_default();
     let begin = usize::try_from(log_begin).unwrap_or(usize::MAX).min(log.len());
     let log = String::from_utf8_lossy(&log[begin..]);

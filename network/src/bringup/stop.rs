@@ -29,8 +29,7 @@ pub fn stop_nodes(nodes: &[&NodeEntry]) -> Outcome<usize> {
         process.stop(&node.name, PATIENCE)?;
     }
     for node in nodes {
-        // A pid file of a process that ended by itself is left over; without it nothing is lost.
-        let _ = std::fs::remove_file(&node.pid_file);
+        Process::forget(&node.pid_file);
     }
     Ok(running.len())
 }

@@ -26,29 +26,34 @@ pub(super) enum Audit {
 impl Audit {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let Self::List { caller } = self;
-        let session = caller.open()?;
-        let person = caller.person(&session)?;
-        let entries = person.my_audit().await.map_err(|error| from_sdk(&error))?;
-        output.result(&json!({"schema": "carecord.audit/v1", "entries": entries}), || {
-            let row = |entry: &Entry| {
-                [
-                    moment(entry.at),
-                    word(&entry.act),
-                    entry.object.to_string(),
-                    entry.actor.to_string(),
-                    entry.org.to_string(),
-                    entry.purpose.map(|purpose| purpose.as_str().to_owned()).unwrap_or_default(),
-                    entry.decision.as_str().to_owned(),
-                ]
-            };
-            let heading = ["WHEN", "ACT", "OBJECT", "WHO", "ORGANISATION", "PURPOSE", "DECISION"];
-            table(heading, entries.iter().map(row))
-        });
-        Ok(())
+        caller.placed(list(&caller, output).await)
     }
 }
 
-fn moment(unix_s: i64) -> String {
+async fn list(caller: &Caller, output: Output) -> Outcome<()> {
+    let session = caller.open()?;
+    let person = caller.person(&session).await?;
+    let entries = person.my_audit().await.map_err(|error| from_sdk(&error))?;
+    output.result(&json!({"schema": "carecord.audit/v1", "entries": entries}), || {
+        let row = |entry: &Entry| {
+            [
+                moment(entry.at),
+                word(&entry.act),
+                entry.object.to_string(),
+                entry.actor.to_string(),
+                entry.org.to_string(),
+                entry.purpose.map(|purpose| purpose.as_str().to_owned()).unwrap_or_default(),
+                entry.decision.as_str().to_owned(),
+            ]
+        };
+        let heading = ["WHEN", "ACT", "OBJECT", "WHO", "ORGANISATION", "PURPOSE", "DECISION"];
+        table(heading, entries.iter().map(row))
+    });
+    Ok(())
+}
+
+/// A time as people read it.
+pub(super) fn moment(unix_s: i64) -> String {
     OffsetDateTime::from_unix_timestamp(unix_s)
         .ok()
         .and_then(|moment| moment.format(&Rfc3339).ok())

@@ -85,7 +85,7 @@ fn people(block: &BlockSummary) -> String {
     let commit_hash = block.commit_hash.as_deref().unwrap_or("-");
     let rows = block.transactions.iter().map(|transaction| {
         [
-            short(&transaction.tx_id),
+            transaction.tx_id.clone(),
             transaction.kind.clone(),
             transaction.creator_msp_id.clone(),
             transaction.chaincode.clone().unwrap_or_else(|| "-".to_owned()),

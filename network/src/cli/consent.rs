@@ -54,10 +54,10 @@ impl Consent {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         match self {
             Self::Grant { caller, purpose, to, days, records } => {
-                grant(&caller, &purpose, &to, days, &records, output).await
+                caller.placed(grant(&caller, &purpose, &to, days, &records, output).await)
             }
-            Self::Revoke { caller, grant } => revoke(&caller, &grant, output).await,
-            Self::List { caller } => list(&caller, output).await,
+            Self::Revoke { caller, grant } => caller.placed(revoke(&caller, &grant, output).await),
+            Self::List { caller } => caller.placed(list(&caller, output).await),
         }
     }
 }
@@ -75,7 +75,7 @@ async fn grant(
         return Err(Failure::new(Code::Argument, cause));
     }
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let reader = Wallet::id_of(&session, to)?;
     let records = match records {
         [] => None,
@@ -94,7 +94,7 @@ async fn grant(
 
 async fn revoke(caller: &Caller, grant: &str, output: Output) -> Outcome<()> {
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let id = parse_id(grant)?;
     let grants = person.my_grants().await.map_err(|error| from_sdk(&error))?;
     let found = grants.iter().find(|grant| grant.id == id).ok_or_else(|| {
@@ -113,7 +113,7 @@ async fn revoke(caller: &Caller, grant: &str, output: Output) -> Outcome<()> {
 
 async fn list(caller: &Caller, output: Output) -> Outcome<()> {
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let grants = person.my_grants().await.map_err(|error| from_sdk(&error))?;
     output.result(&json!({"schema": "carecord.grants/v1", "grants": grants}), || {
         let now = now_unix_s();

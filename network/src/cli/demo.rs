@@ -104,9 +104,17 @@ impl Demo {
     ) -> Outcome<()> {
         let root = dir.root();
         if self.dir.is_none() && report.ok && !self.keep {
-            return std::fs::remove_dir_all(root).map_err(|error| Failure::file(root, &error));
+            std::fs::remove_dir_all(root).map_err(|error| Failure::file(root, &error))?;
+            output.note(&format!(
+                "the network lay in {} and is stopped and removed; --keep leaves it running",
+                root.display()
+            ));
+            return Ok(());
         }
-        let state = if ours && !self.keep { "is stopped" } else { "is running" };
+        let state = match (ours, self.keep) {
+            (true, false) => "is stopped (--keep leaves it running)",
+            _ => "is running",
+        };
         output.note(&format!("the network {state}; everything is in {}", root.display()));
         Ok(())
     }

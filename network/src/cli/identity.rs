@@ -67,7 +67,11 @@ impl Identity {
 impl Register {
     async fn run(self, output: Output) -> Outcome<()> {
         let dir = NetworkDir::new(&self.chain.folder.dir)?;
-        if dir.read()?.user(&self.user).is_err() {
+        let file = dir.read()?;
+        let found = file.user(&self.user);
+        if found.as_ref().is_err_and(|failure| failure.code() != Code::Unknown.text()) {
+            found?;
+        } else if found.is_err() {
             let (organisation, person) = self.new_person()?;
             people::enrol_all(&dir, organisation, &[person])?;
         }
@@ -114,7 +118,7 @@ fn list(session: &Session, output: Output) {
     output.result(&json!({"schema": "carecord.identities/v1", "users": users}), || {
         let row = |user: &UserEntry| {
             [
-                user.name.clone(),
+                session.file().full_name(user),
                 user.organisation.clone(),
                 user.msp_id.clone(),
                 role(user),

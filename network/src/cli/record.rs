@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use carecord_ca::attributes::PATIENT;
 use carecord_health::ids::Id;
 use carecord_health::model::Record as Entry;
 use clap::Subcommand;
@@ -26,7 +27,7 @@ pub(super) enum Record {
     Add {
         #[command(flatten)]
         caller: Caller,
-        /// Patient whose record it is; the caller if not named.
+        /// Patient whose record it is; may be left out by a patient, whose own record it then is.
         #[arg(long)]
         patient: Option<String>,
         /// File to store; `-` for standard input.
@@ -57,22 +58,29 @@ impl Record {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         match self {
             Self::Add { caller, patient, file } => {
-                add(&caller, patient.as_deref(), &file, output).await
+                caller.placed(add(&caller, patient.as_deref(), &file, output).await)
             }
             Self::Open { caller, purpose, record, out } => {
-                open(&caller, &purpose, &record, out.as_deref(), output).await
+                caller.placed(open(&caller, &purpose, &record, out.as_deref(), output).await)
             }
-            Self::List { caller } => list(&caller, output).await,
+            Self::List { caller } => caller.placed(list(&caller, output).await),
         }
     }
 }
 
 async fn add(caller: &Caller, patient: Option<&str>, file: &Path, output: Output) -> Outcome<()> {
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let patient = match patient {
         Some(name) => Wallet::id_of(&session, name)?,
-        None => person.id().clone(),
+        None if caller.user(&session)?.role.as_deref() == Some(PATIENT) => person.id().clone(),
+        None => {
+            let cause =
+                format!("{} is not a patient, so whose record this is must be said", caller.user);
+            return Err(
+                Failure::new(Code::Argument, cause).hint("name the patient: `--patient NAME`")
+            );
+        }
     };
     let content = read_content(file)?;
     let record = person.add_record(&patient, &content).await.map_err(|error| from_sdk(&error))?;
@@ -90,7 +98,7 @@ async fn open(
     output: Output,
 ) -> Outcome<()> {
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let id = parse_id(record)?;
     let opened =
         person.open_record(&id, purpose.purpose()?).await.map_err(|error| from_sdk(&error))?;
@@ -116,7 +124,7 @@ async fn open(
 
 async fn list(caller: &Caller, output: Output) -> Outcome<()> {
     let session = caller.open()?;
-    let person = caller.person(&session)?;
+    let person = caller.person(&session).await?;
     let records = person.my_records().await.map_err(|error| from_sdk(&error))?;
     output.result(&json!({"schema": "carecord.records/v1", "records": records}), || {
         let row = |record: &Entry| {

@@ -1,6 +1,8 @@
 //! Arguments that say which network, channel, node and person a command is about.
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use carecord_health::vocabulary::Purpose;
 use carecord_sdk::health::Person;
@@ -9,8 +11,14 @@ use clap::Args;
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::session::Session;
+use crate::session::{Session, from_sdk};
 use crate::state::{NodeEntry, UserEntry};
+
+/// Function that answers who is registered, and refuses everybody else.
+const WHO_AM_I: &str = "identity:Me";
+const NOT_REGISTERED: &str = "CR-CC-022";
+/// How long a peer may take to accept a connection.
+const PROBE: Duration = Duration::from_millis(500);
 
 /// Which network.
 #[derive(Debug, Clone, Args)]
@@ -66,6 +74,32 @@ impl Chain {
             ),
         }
     }
+
+    /// Says at which peers a gateway that could not be reached may be.
+    pub(super) fn placed<T>(&self, result: Outcome<T>) -> Outcome<T> {
+        result.map_err(|failure| {
+            if failure.code() != Code::GatewayUnreachable.text() || failure.has_place() {
+                return failure;
+            }
+            match self.deaf_peers() {
+                Ok(names) if !names.is_empty() => failure.at(names.join(", ")),
+                _ => failure,
+            }
+        })
+    }
+
+    /// Peers of the channel that take no connection.
+    fn deaf_peers(&self) -> Outcome<Vec<String>> {
+        let session = self.open()?;
+        let members = &session.file().channel(self.channel.as_deref())?.organisations;
+        let takes_none = |node: &&NodeEntry| {
+            let mut addresses = node.address.to_socket_addrs().into_iter().flatten();
+            !addresses.any(|address| TcpStream::connect_timeout(&address, PROBE).is_ok())
+        };
+        let peers = session.file().nodes_of("peer");
+        let deaf = peers.filter(|node| members.contains(&node.organisation)).filter(takes_none);
+        Ok(deaf.map(|node| format!("{} at {}", node.name, node.address)).collect())
+    }
 }
 
 // === impl Caller ===
@@ -84,8 +118,27 @@ impl Caller {
         Ok(gateway.network(self.chain.channel(session)?))
     }
 
-    pub(super) fn person(&self, session: &Session) -> Outcome<Person> {
-        session.person(self.user(session)?, self.chain.channel(session)?)
+    /// The caller, who must be registered: else every later refusal would name another cause.
+    pub(super) async fn person(&self, session: &Session) -> Outcome<Person> {
+        let user = self.user(session)?;
+        let person = session.person(user, self.chain.channel(session)?)?;
+        let known = person.contract().evaluate(WHO_AM_I, Vec::<String>::new()).await;
+        known.map_err(|error| {
+            let failure = from_sdk(&error);
+            if failure.code() != NOT_REGISTERED {
+                return failure;
+            }
+            let name = session.file().full_name(user);
+            failure
+                .at(&name)
+                .hint(format!("register the person first: `carecord identity register {name}`"))
+        })?;
+        Ok(person)
+    }
+
+    /// Says at which peers a gateway that could not be reached may be.
+    pub(super) fn placed<T>(&self, result: Outcome<T>) -> Outcome<T> {
+        self.chain.placed(result)
     }
 
     pub(super) fn contract(&self, session: &Session, chaincode: &str) -> Outcome<Contract> {

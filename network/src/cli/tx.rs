@@ -1,14 +1,17 @@
 //! `carecord tx`.
 
-use carecord_proto::protos::ProcessedTransaction;
+use carecord_proto::block::envelopes;
+use carecord_proto::common::Block;
 use clap::{Args, Subcommand};
 use prost::Message;
 use serde_json::json;
 
-use crate::cli::target::Caller;
+use crate::chain::{self, TransactionSummary};
+use crate::cli::audit::moment;
+use crate::cli::target::{Caller, Chain};
 use crate::codes::Code;
 use crate::error::{Exit, Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, table};
 use crate::session::from_sdk;
 
 /// The system chaincode that answers about the ledger.
@@ -23,8 +26,11 @@ pub(super) enum Tx {
     /// Where a transaction lies and which code it has.
     Show {
         #[command(flatten)]
-        caller: Caller,
-        /// Its id.
+        chain: Chain,
+        /// Person who asks; an administrator of the node's organisation if not named.
+        #[arg(long = "as", env = "CARECORD_AS", value_name = "USER")]
+        user: Option<String>,
+        /// Its whole id.
         tx_id: String,
     },
 }
@@ -46,9 +52,11 @@ pub(super) struct Call {
 impl Tx {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         match self {
-            Self::Submit(call) => submit(&call, output).await,
-            Self::Evaluate(call) => evaluate(&call, output).await,
-            Self::Show { caller, tx_id } => show(&caller, &tx_id, output).await,
+            Self::Submit(call) => call.caller.placed(submit(&call, output).await),
+            Self::Evaluate(call) => call.caller.placed(evaluate(&call, output).await),
+            Self::Show { chain, user, tx_id } => {
+                chain.placed(show(&chain, user.as_deref(), &tx_id, output).await)
+            }
         }
     }
 }
@@ -94,38 +102,60 @@ async fn evaluate(call: &Call, output: Output) -> Outcome<()> {
     Ok(())
 }
 
-async fn show(caller: &Caller, tx_id: &str, output: Output) -> Outcome<()> {
-    let session = caller.open()?;
-    let channel = caller.chain.channel(&session)?;
-    let queries = caller.contract(&session, LEDGER_QUERIES)?;
+async fn show(target: &Chain, user: Option<&str>, tx_id: &str, output: Output) -> Outcome<()> {
+    let session = target.open()?;
+    let (node, channel) = (target.node(&session)?, target.channel(&session)?);
+    // What every member may read needs no person: the node's own administrator asks, as for blocks.
+    let gateway = match user {
+        Some(name) => session.gateway(session.file().user(name)?, target.node.as_deref())?,
+        None => session.gateway(session.file().admin(&node.organisation)?, Some(&node.name))?,
+    };
+    let queries = gateway.network(channel).contract(LEDGER_QUERIES);
     let arguments = [channel.to_owned(), tx_id.to_owned()];
-    let bytes = queries.evaluate("GetTransactionByID", arguments).await.map_err(|error| {
-        let failure = from_sdk(&error);
-        if failure.kind() != Exit::Failed {
-            return failure;
-        }
+    let absent = || {
         Failure::new(Code::NoBlock, format!("no block of channel {channel} holds the transaction"))
             .tx(tx_id)
+            .hint("give the whole id; `carecord block show NUMBER` lists those of a block")
+    };
+    let bytes = queries.evaluate("GetBlockByTxID", arguments).await.map_err(|error| {
+        let failure = from_sdk(&error);
+        if failure.kind() == Exit::Failed { absent() } else { failure }
     })?;
-    let unreadable = |what: String| Failure::new(Code::LedgerDamaged, what).tx(tx_id);
-    let transaction = ProcessedTransaction::decode(bytes)
-        .map_err(|error| unreadable(format!("the answer cannot be read: {error}")))?;
-    let code = carecord_proto::protos::TxValidationCode::try_from(transaction.validation_code)
-        .map_or_else(
-            |_| transaction.validation_code.to_string(),
-            |code| code.as_str_name().to_owned(),
-        );
-    let envelope = transaction.transaction_envelope.unwrap_or_default();
-    let opened = carecord_proto::transaction::Opened::open_payload(&envelope.payload).ok();
-    let chaincode = opened.and_then(|opened| opened.action.chaincode_id).map(|id| id.name);
+    let block = Block::decode(bytes).map_err(|error| {
+        Failure::new(Code::LedgerDamaged, format!("the answer cannot be read: {error}")).tx(tx_id)
+    })?;
+    let sizes: Vec<usize> = envelopes(&block).iter().map(|envelope| envelope.len()).collect();
+    let block = chain::summary(&block);
+    let mut transactions = block.transactions.iter().enumerate();
+    let (position, transaction) =
+        transactions.find(|(_, transaction)| transaction.tx_id == tx_id).ok_or_else(absent)?;
     let value = json!({
-        "schema": "carecord.tx/v1", "tx_id": tx_id, "validation_code": code, "chaincode": chaincode,
-        "bytes": envelope.encoded_len(),
+        "schema": "carecord.tx/v1", "tx_id": tx_id, "block": block.number, "position": position,
+        "validation_code": transaction.validation_code, "kind": transaction.kind,
+        "chaincode": transaction.chaincode, "creator_msp_id": transaction.creator_msp_id,
+        "endorser_msp_ids": transaction.endorser_msp_ids,
+        "timestamp_unix_s": transaction.timestamp_unix_s, "bytes": sizes.get(position),
     });
-    output.result(&value, || {
-        format!("{tx_id} {code}, chaincode {}", chaincode.as_deref().unwrap_or("-"))
-    });
+    output.result(&value, || people(block.number, position, transaction));
     Ok(())
+}
+
+fn people(block: u64, position: usize, transaction: &TransactionSummary) -> String {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    table(
+        ["transaction", &transaction.tx_id],
+        [
+            ["block", &block.to_string()],
+            ["position", &format!("{position} (the first is 0)")],
+            ["code", &or_none(&transaction.validation_code)],
+            ["kind", &transaction.kind],
+            ["chaincode", &or_none(&transaction.chaincode)],
+            ["creator", &transaction.creator_msp_id],
+            ["endorsers", &transaction.endorser_msp_ids.join(", ")],
+            ["made at", &moment(transaction.timestamp_unix_s)],
+        ]
+        .map(|row| row.map(str::to_owned)),
+    )
 }
 
 fn text(bytes: &[u8]) -> String {

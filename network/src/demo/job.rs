@@ -75,11 +75,13 @@ pub async fn run(
     job.settle().await?;
     job.open(&charts, &cast.doctor).await?;
     for stranger in &cast.strangers {
-        job.refuse("refused to a stranger", &charts, stranger).await?;
+        let name = format!("refused to {}, without consent", stranger.user.name);
+        job.refuse(name, &charts, stranger).await?;
     }
     job.revoke(&charts, &cast.doctor).await?;
     job.settle().await?;
-    job.refuse("refused after revocation", &charts, &cast.doctor).await?;
+    let name = format!("refused to {}, after revocation", cast.doctor.user.name);
+    job.refuse(name, &charts, &cast.doctor).await?;
     job.settle().await?;
     job.audit(&charts, cast.strangers.len() + 1).await;
     let (nodes, agrees) = job.agreement().await?;
@@ -203,12 +205,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    async fn refuse(
-        &mut self,
-        name: &'static str,
-        charts: &[Chart],
-        reader: &Reader,
-    ) -> Outcome<()> {
+    async fn refuse(&mut self, name: String, charts: &[Chart], reader: &Reader) -> Outcome<()> {
         let step = self.output.step("refusals");
         let begun = Instant::now();
         let person = self.session.person(&reader.user, self.channel)?;
@@ -275,7 +272,7 @@ impl Job<'_> {
             .collect()
             .await;
         let ok = self.note("trails complete", charts.len(), begun, outcomes);
-        step.end(ok, "every access, permitted or denied, is in its patient's trail");
+        step.end(ok, "every access and every refusal is in its patient's trail");
     }
 
     /// Each step builds on what the one before it has committed.
@@ -292,7 +289,7 @@ impl Job<'_> {
 
     fn note(
         &mut self,
-        name: &'static str,
+        name: impl Into<String>,
         expected: usize,
         begun: Instant,
         outcomes: impl IntoIterator<Item = Result<(), String>>,
@@ -305,7 +302,7 @@ impl Job<'_> {
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let result = StepResult { name, done, expected, seconds, problem };
+        let result = StepResult { name: name.into(), done, expected, seconds, problem };
         let ok = result.is_ok();
         self.steps.push(result);
         ok

@@ -28,7 +28,7 @@ pub struct Report {
 #[derive(Debug, Clone, Serialize)]
 pub struct StepResult {
     /// What was done.
-    pub name: &'static str,
+    pub name: String,
     /// How many times it ended as it must.
     pub done: usize,
     /// How many times it was to.
@@ -67,7 +67,7 @@ impl Report {
     pub fn people(&self) -> String {
         let steps = self.steps.iter().map(|step| {
             [
-                step.name.to_owned(),
+                step.name.clone(),
                 format!("{} of {}", step.done, step.expected),
                 format!("{:.1} s", step.seconds),
                 if step.is_ok() { "ok" } else { "FAILED" }.to_owned(),

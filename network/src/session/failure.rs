@@ -4,13 +4,16 @@ use carecord_proto::protos::TxValidationCode;
 use carecord_sdk::Error;
 use tonic::Code as Grpc;
 
-use crate::codes::Code;
+use crate::codes::{self, Code};
 use crate::error::{Exit, Failure};
 
 /// Text that comes before a chaincode's own message in a gateway's detail.
 const CHAINCODE_RESPONSE: &str = "chaincode response ";
 /// What the codes of chaincodes begin with.
 const CHAINCODE_CODE: &str = "CR-CC-";
+/// Codes of callers whose organisation or who themselves are not registered.
+const NOT_REGISTERED: [&str; 2] = ["CR-CC-021", "CR-CC-022"];
+const REGISTER: &str = "`carecord identity register NAME` registers a person and the organisation";
 
 /// Turns an SDK error into a failure with code, exit code and hint.
 pub fn from_sdk(error: &Error) -> Failure {
@@ -19,6 +22,9 @@ pub fn from_sdk(error: &Error) -> Failure {
             let detail = details.first().map(|detail| detail.message.as_str());
             let text = detail.unwrap_or_else(|| status.message());
             if let Some(failure) = of_chaincode(text).or_else(|| of_chaincode(status.message())) {
+                return failure;
+            }
+            if let Some(failure) = of_component(step, status.code(), text) {
                 return failure;
             }
             let place = details.first().map(|detail| detail.address.clone());
@@ -33,7 +39,7 @@ pub fn from_sdk(error: &Error) -> Failure {
         Error::Wrap(error) => Failure::new(Code::Seal, error),
         Error::Denied { tx_id } => {
             Failure::foreign("CR-VLT-031", Exit::Denied, "no access to this record")
-                .hint("ask the patient for consent (`carecord consent grant --to YOU`); this attempt is on the ledger")
+                .hint("ask the patient for consent (`carecord consent grant --as PATIENT --to YOU`); this attempt is on the ledger")
                 .tx(tx_id)
         }
         Error::Untrusted(reason) => Failure::new(Code::Vault, reason),
@@ -58,6 +64,14 @@ fn of_status(step: &str, code: Grpc, text: &str) -> Failure {
         _ if step == "submit" => Failure::new(Code::Submit, cause).exit(Exit::Failed),
         _ => Failure::new(Code::Endorse, cause),
     }
+}
+
+/// The refusal of a component that names a code of its own, `CR-VLT-031 no access; …`.
+fn of_component(step: &str, status: Grpc, text: &str) -> Option<Failure> {
+    let (code, rest) = text.split_once(' ')?;
+    codes::page(code)?;
+    let exit = of_status(step, status, text).kind();
+    Some(Failure::foreign(code, exit, format!("{step}: {rest}")))
 }
 
 fn of_commit(code: TxValidationCode, block: u64) -> Failure {
@@ -85,6 +99,7 @@ fn of_chaincode(text: &str) -> Option<Failure> {
         None => (rest, None),
     };
     let failure = Failure::foreign(code, exit_of_class(class), cause);
+    let hint = if NOT_REGISTERED.contains(&code) { Some(REGISTER) } else { hint };
     Some(match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -114,6 +129,21 @@ mod tests {
             failure.to_string(),
             "error CR-CC-031: NOT_FOUND: nothing is stored under the key\n  hint: put a value first"
         );
+    }
+
+    #[test]
+    fn who_is_not_registered_is_told_the_command() {
+        let text = "chaincode response 500, CR-CC-022 PERMISSION_DENIED: unknown (hint: ask)";
+        let said = of_chaincode(text).unwrap().to_string();
+        assert!(said.contains("hint: `carecord identity register NAME`"), "{said}");
+    }
+
+    #[test]
+    fn a_vaults_refusal_keeps_its_code() {
+        let text = "CR-VLT-031 no access; submit records:Open";
+        let failure = of_component("vault", Grpc::PermissionDenied, text).unwrap();
+        assert_eq!((failure.code(), failure.kind()), ("CR-VLT-031", Exit::Denied));
+        assert!(of_component("vault", Grpc::PermissionDenied, "access denied").is_none());
     }
 
     #[test]

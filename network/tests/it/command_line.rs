@@ -89,6 +89,18 @@ fn a_missing_certificate_is_named_before_anything_starts() {
 }
 
 #[test]
+fn a_name_that_several_users_have_is_refused_with_the_full_names() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("net");
+    json(&["network", "init", "--dir", text(&dir)]);
+    let (code, said) = failure(&["identity", "show", "--dir", text(&dir), "Admin"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("Admin@HospitalA, Admin@"), "{said}");
+    let shown = json(&["identity", "show", "--dir", text(&dir), "Admin@HospitalA"]);
+    assert_eq!(shown["user"]["organisation"], "HospitalA");
+}
+
+#[test]
 fn a_network_of_another_version_is_refused() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("network.json"), r#"{"schema":"carecord.network/v9"}"#)

@@ -10,12 +10,20 @@ const CONTENT: &str = r#"{"resourceType":"Observation","valueQuantity":{"value":
 fn a_record_opens_with_consent_and_not_without() {
     let network = Running::up("demo.toml");
     let dir = network.dir();
+    let file = network.path("note.json");
+    std::fs::write(&file, CONTENT).unwrap();
+    let add = ["record", "add", "--dir", dir, "--as", "alice", text(&file)];
+    let (code, said) = failure(&add);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.starts_with("error CR-CC-022: alice: "), "{said}");
+    assert!(said.contains("`carecord identity register alice`"), "{said}");
     for user in ["alice", "doctor-a", "doctor-b"] {
         json(&["identity", "register", "--dir", dir, user]);
     }
-    let file = network.path("note.json");
-    std::fs::write(&file, CONTENT).unwrap();
-    let stored = json(&["record", "add", "--dir", dir, "--as", "alice", text(&file)]);
+    let (code, said) = failure(&["record", "add", "--dir", dir, "--as", "doctor-a", text(&file)]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("--patient NAME"), "{said}");
+    let stored = json(&add);
     let record = stored["record"]["id"].as_str().unwrap().to_owned();
 
     assert_denied(dir, &record, "doctor-a");
@@ -77,5 +85,9 @@ fn assert_denied(dir: &str, record: &str, user: &str) {
     let (code, said) = failure(&["record", "open", "--dir", dir, "--as", user, record]);
     assert_eq!(code, 4, "{said}");
     assert!(said.starts_with("error CR-VLT-031: "), "{said}");
-    assert!(said.contains("(transaction "), "{said}");
+    let (_, tx_id) = said.split_once("(transaction ").expect("it is named");
+    let tx_id = &tx_id[..tx_id.find(')').expect("closed")];
+    let shown = json(&["tx", "show", "--dir", dir, tx_id]);
+    assert_eq!(shown["validation_code"], "VALID", "{shown}");
+    assert!(shown["block"].is_u64() && shown["position"].is_u64(), "{shown}");
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use carecord_ca::attributes::PATIENT;
 use clap::Args;
 use serde_json::json;
 
@@ -125,13 +126,34 @@ fn show(dir: &NetworkDir, file: &NetworkFile, took: Duration, output: Output) {
         let nodes = table(["NODE", "ROLE", "ORGANISATION", "ADDRESS", "METRICS"], rows);
         let users: Vec<&str> =
             file.users.iter().filter(|user| !user.admin).map(|user| user.name.as_str()).collect();
+        let [first, second] = next_steps(dir, file);
         format!(
-            "{nodes}\n\nup in {:.1} s; everything is in {}\npeople: {}",
+            "{nodes}\n\nup in {:.1} s; everything is in {}\npeople: {}\nnext: {first}\n      {second}",
             took.as_secs_f64(),
             dir.root().display(),
             users.join(", ")
         )
     });
+}
+
+/// Commands to go on with: people act on the health contracts once they are registered.
+fn next_steps(dir: &NetworkDir, file: &NetworkFile) -> [String; 2] {
+    let root = dir.root().display();
+    let patient = file.users.iter().find(|user| user.role.as_deref() == Some(PATIENT));
+    let health = file.chaincodes.iter().any(|chaincode| chaincode.name == carecord_health::NAME);
+    match patient.filter(|_| health) {
+        Some(patient) => {
+            let name = file.full_name(patient);
+            [
+                format!("carecord identity register --dir {root} {name}   (each person, once)"),
+                format!("carecord record add --dir {root} --as {name} FILE"),
+            ]
+        }
+        None => [
+            format!("carecord network status --dir {root}"),
+            format!("carecord block list --dir {root}"),
+        ],
+    }
 }
 
 async fn wait_for_interrupt() -> Outcome<()> {
