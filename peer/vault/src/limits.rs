@@ -5,11 +5,11 @@ pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of one piece of a ciphertext on the wire.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Pieces that may wait between the wire and the disk.
-pub const CHUNKS_WAITING: usize = 16;
+pub const CHUNKS_WAITING: usize = 2;
 /// Uploads and downloads at a time.
-pub const TRANSFERS_MAX: usize = 256;
+pub const TRANSFERS_MAX: usize = 512;
 /// Uploads and downloads of one person at a time.
-pub const TRANSFERS_PER_CALLER: usize = 16;
+pub const TRANSFERS_PER_CALLER: usize = 64;
 /// How long a transfer may stand still before it is given up.
 pub const TRANSFER_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(20);
 /// Wraps stored by one request.

@@ -1,6 +1,7 @@
 //! The vault of one organisation: store and fetch ciphertexts, store, release and delete wraps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use carecord_comm::vault::vault_client::VaultClient;
@@ -17,6 +18,10 @@ use crate::Error;
 
 /// Bytes of one piece of a ciphertext on the wire.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// How often a transfer is tried when the vault is busy, and the first pause between two tries.
+const BUSY_TRIES: u32 = 6;
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// A vault as one person uses it; cheap to clone.
 #[derive(Clone)]
@@ -49,8 +54,11 @@ impl Vault {
         let chunks = sealed.chunks(CHUNK_BYTES).map(Bytes::copy_from_slice);
         let parts = std::iter::once(header).chain(chunks.map(put_request::Part::Chunk));
         let parts: Vec<_> = parts.map(|part| PutRequest { part: Some(part) }).collect();
-        let mut client = self.client.clone();
-        client.put(tokio_stream::iter(parts)).await.map_err(failed)?;
+        let put = || {
+            let (mut client, parts) = (self.client.clone(), parts.clone());
+            async move { client.put(tokio_stream::iter(parts)).await }
+        };
+        patiently(put).await?;
         Ok(cid)
     }
 
@@ -64,8 +72,11 @@ impl Vault {
             call: "Get".to_owned(),
         };
         let signed = self.sign(&header)?;
-        let mut client = self.client.clone();
-        let mut stream = client.get(signed).await.map_err(failed)?.into_inner();
+        let get = || {
+            let (mut client, signed) = (self.client.clone(), signed.clone());
+            async move { client.get(signed).await }
+        };
+        let mut stream = patiently(get).await?.into_inner();
         let mut sealed = Vec::new();
         while let Some(part) = stream.message().await.map_err(failed)? {
             sealed.extend_from_slice(&part.chunk);
@@ -136,6 +147,24 @@ impl Vault {
         let signature = self.signer.sign(&request)?.into();
         Ok(SignedRequest { request: request.into(), signature })
     }
+}
+
+/// Repeats a transfer that the vault had no place for, a few times and later each time.
+async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, tonic::Status>>,
+{
+    let mut pause = BUSY_PAUSE;
+    for _ in 1..BUSY_TRIES {
+        match call().await {
+            Err(status) if status.code() == tonic::Code::ResourceExhausted => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            answer => return answer.map_err(failed),
+        }
+    }
+    call().await.map_err(failed)
 }
 
 fn failed(status: tonic::Status) -> Error {

@@ -32,7 +32,7 @@ pub struct RocksOptions {
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        RocksOptions { memtable_bytes: 8 << 20, cache_bytes: 4 << 20, open_files: 64 }
+        RocksOptions { memtable_bytes: 4 << 20, cache_bytes: 4 << 20, open_files: 64 }
     }
 }
 
