@@ -64,9 +64,7 @@ impl Session {
         let (labels, outcome) = match describe(&envelope) {
             Err(rejection) => (Labels::unknown(), Err(rejection)),
             Ok(labels) => match self.registry.get(&labels.channel) {
-                None => {
-                    (Labels { channel: "unknown".into(), ..labels }, Err(unknown_channel()))
-                }
+                None => (Labels { channel: "unknown".into(), ..labels }, Err(unknown_channel())),
                 Some(channel) => (labels, channel.submit(envelope).await),
             },
         };

@@ -136,8 +136,7 @@ impl Orderer {
         let config_block = opened.log.last_config_block(height - 1)?;
         let bundle = Bundle::from_block(&config_block)?;
         let name = bundle.channel_id().to_owned();
-        let members =
-            Members::new(&crate::consenters(&bundle)?, opened.restored.consenter_ids())?;
+        let members = Members::new(&crate::consenters(&bundle)?, opened.restored.consenter_ids())?;
         let own = members.own(&self.config.certificate);
         let own = own.ok_or_else(|| Error::NotAConsenter { channel: name.clone() })?.id;
         let params = ChannelParams::from_bundle(&bundle)?;

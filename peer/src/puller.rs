@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use carecord_proto::{
     envelope::{self, SeekHeader},
     orderer::{
-        SeekInfo, SeekPosition, SeekSpecified, deliver_response::Type, seek_info::{SeekBehavior, SeekErrorResponse},
+        SeekInfo, SeekPosition, SeekSpecified,
+        deliver_response::Type,
+        seek_info::{SeekBehavior, SeekErrorResponse},
         seek_position,
     },
 };

@@ -8,10 +8,10 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
+use crate::key::private_pem;
 use crate::low_s::LowSKey;
 use crate::organisation::Subject;
 use crate::pseudonym::random;
-use crate::key::private_pem;
 use crate::{Error, KeyKind, Validity, attributes};
 
 /// Random bytes of a serial number: RFC 5280 allows 20 and wants it positive.
@@ -155,10 +155,7 @@ impl Authority {
     pub fn issue(&self, request: &Request) -> Result<Issued, Error> {
         let key = request.key.generate(&request.common_name)?;
         let certificate = self.certify(request, &key)?;
-        Ok(Issued {
-            certificate_pem: certificate.pem(),
-            key_pem: private_pem(&key),
-        })
+        Ok(Issued { certificate_pem: certificate.pem(), key_pem: private_pem(&key) })
     }
 
     fn certify(&self, request: &Request, key: &KeyPair) -> Result<Certificate, Error> {

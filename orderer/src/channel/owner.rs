@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carecord_channel::Bundle;
 use carecord_consensus::{
-    ChannelCore, ChannelParams, Class, Effect, Event, Millis, NodeId, Rejection, RequestId, Submission,
-    admit,
+    ChannelCore, ChannelParams, Class, Effect, Event, Millis, NodeId, Rejection, RequestId,
+    Submission, admit,
 };
 use carecord_monitoring::OrdererMetrics;
 use carecord_msp::Signer;
@@ -288,7 +288,8 @@ impl Owner {
             }
             let shared = &self.start.shared;
             let metrics = self.start.metrics.clone();
-            let link = self.start.links.open(&shared.name, member, shared.inbox.clone(), metrics)?;
+            let link =
+                self.start.links.open(&shared.name, member, shared.inbox.clone(), metrics)?;
             self.peers.insert(member.id, link);
         }
         Ok(())

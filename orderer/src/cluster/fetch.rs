@@ -62,7 +62,11 @@ async fn fetch_from(
         }
     }
     portion.hand_over(inbox).await;
-    if start.number <= start.end { Err(Error::FetchedTooFew { next: start.number }) } else { Ok(()) }
+    if start.number <= start.end {
+        Err(Error::FetchedTooFew { next: start.number })
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks a block against the one before it and the configuration in force, which it may itself change.

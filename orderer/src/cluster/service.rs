@@ -162,9 +162,7 @@ fn refusal(info: impl Into<String>) -> StepResponse {
 }
 
 fn certificate<T>(request: &Request<T>) -> Result<PeerCertificate, Status> {
-    peer_certificate(request)
-        .cloned()
-        .ok_or_else(|| Status::unauthenticated("no TLS certificate"))
+    peer_certificate(request).cloned().ok_or_else(|| Status::unauthenticated("no TLS certificate"))
 }
 
 fn member(channel: &ChannelHandle, certificate: &PeerCertificate) -> Result<NodeId, Status> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carecord_msp::Signer;
+use carecord_proto::block;
 use carecord_proto::common::{Block, Envelope, Status};
 use carecord_proto::envelope::{SeekHeader, seek_payload};
 use carecord_proto::orderer::deliver_response::Type;
@@ -10,7 +11,6 @@ use carecord_proto::orderer::seek_info::SeekBehavior;
 use carecord_proto::orderer::{
     SeekInfo, SeekNewest, SeekOldest, SeekPosition, SeekSpecified, seek_position,
 };
-use carecord_proto::block;
 
 use crate::harness::{CHANNEL, Cluster, Draft, Org, now, validity};
 

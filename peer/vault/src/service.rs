@@ -216,9 +216,9 @@ impl Inner {
         if key_hash(&committed.creator)? != caller.key {
             return Err(Error::Denied);
         }
-        let event = committed.event.filter(|event| {
-            event.chaincode_id == HEALTH && event.event_name == RECORD_ACCESS
-        });
+        let event = committed
+            .event
+            .filter(|event| event.chaincode_id == HEALTH && event.event_name == RECORD_ACCESS);
         let event = event.ok_or(Error::Denied)?;
         let asked = Access { record: &record, reader: &caller.key, recipient: &recipient, now };
         let evidence = access::access_granted(&event.payload, &asked).map_err(denied)?;
@@ -239,8 +239,7 @@ impl Inner {
         if !access::may_delete_wraps(&self.state(&channel_id), &record, &caller.key) {
             return Err(Error::Denied);
         }
-        let recipient =
-            if recipient_kid.is_empty() { None } else { Some(kid(recipient_kid)?) };
+        let recipient = if recipient_kid.is_empty() { None } else { Some(kid(recipient_kid)?) };
         self.wraps.delete(&channel_id, &record, recipient.as_ref())
     }
 

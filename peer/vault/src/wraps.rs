@@ -100,8 +100,9 @@ impl Wraps {
         let mut batch = WriteBatch::default();
         let mut deleted = 0;
         for (key, _) in self.with_prefix(&prefix)? {
-            let is_theirs =
-                |kid: &Kid| key.rsplit(|byte| *byte == b'/').next() == Some(kid.as_str().as_bytes());
+            let is_theirs = |kid: &Kid| {
+                key.rsplit(|byte| *byte == b'/').next() == Some(kid.as_str().as_bytes())
+            };
             if recipient.is_none_or(is_theirs) {
                 batch.delete(&key);
                 deleted += 1;

@@ -1,11 +1,13 @@
 //! Streams of chaincode events and of blocks, with the place to go on from.
 
-use carecord_comm::protos::deliver_client::DeliverClient;
 use carecord_comm::MAX_MESSAGE_BYTES;
+use carecord_comm::protos::deliver_client::DeliverClient;
 use carecord_proto::common::Envelope;
-use carecord_proto::gateway::{ChaincodeEventsRequest, SignedChaincodeEventsRequest};
 use carecord_proto::envelope::SeekHeader;
-use carecord_proto::orderer::{SeekInfo, SeekNextCommit, SeekPosition, SeekSpecified, seek_position};
+use carecord_proto::gateway::{ChaincodeEventsRequest, SignedChaincodeEventsRequest};
+use carecord_proto::orderer::{
+    SeekInfo, SeekNextCommit, SeekPosition, SeekSpecified, seek_position,
+};
 use carecord_proto::protos::{ChaincodeEvent, DeliverResponse};
 use futures::{Stream, StreamExt, TryStreamExt};
 use prost::Message;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use carecord_comm::gateway::gateway_client::GatewayClient;
 use carecord_comm::MAX_MESSAGE_BYTES;
+use carecord_comm::gateway::gateway_client::GatewayClient;
 use carecord_msp::Signer;
 use tonic::transport::Channel;
 

@@ -88,12 +88,7 @@ impl ProposalBuilder {
         let proposal_bytes = Bytes::from(proposal.encode_to_vec());
         let signature = self.network.gateway.sign(&proposal_bytes)?;
         let signed = SignedProposal { proposal_bytes, signature };
-        Ok(Proposal {
-            network: self.network,
-            tx_id,
-            signed,
-            organisations: self.organisations,
-        })
+        Ok(Proposal { network: self.network, tx_id, signed, organisations: self.organisations })
     }
 }
 

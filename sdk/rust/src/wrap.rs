@@ -70,8 +70,8 @@ pub fn unwrap(wrap: &Wrap, binding: Binding<'_>, reader: &EncryptionKey) -> Resu
     if wrap.suite != SUITE {
         return Err(Error::UnknownSuite(wrap.suite));
     }
-    let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(&wrap.enc)
-        .map_err(|_| Error::NotAuthentic)?;
+    let enc =
+        <Kem as hpke::Kem>::EncappedKey::from_bytes(&wrap.enc).map_err(|_| Error::NotAuthentic)?;
     let bytes = hpke::single_shot_open::<AesGcm256, HkdfSha256, Kem>(
         &OpModeR::Base,
         &reader.private,

@@ -115,7 +115,9 @@ impl Person {
             answers.push(proposal.evaluate().await?);
         }
         if answers.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err(Error::Untrusted("peers of two organisations answer differently; try again"));
+            return Err(Error::Untrusted(
+                "peers of two organisations answer differently; try again",
+            ));
         }
         parse(&answers[0])
     }
@@ -138,8 +140,7 @@ impl Person {
         let mut after = String::new();
         loop {
             let paging = [after, PAGE.to_string()];
-            let page: Page<T> =
-                self.evaluate(function, args.iter().cloned().chain(paging)).await?;
+            let page: Page<T> = self.evaluate(function, args.iter().cloned().chain(paging)).await?;
             all.extend(page.items);
             if page.next.is_empty() {
                 return Ok(all);
