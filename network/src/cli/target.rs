@@ -129,9 +129,10 @@ impl Caller {
                 return failure;
             }
             let name = session.file().full_name(user);
-            failure
-                .at(&name)
-                .hint(format!("register the person first: `carecord identity register {name}`"))
+            let dir = session.dir().root().display();
+            failure.at(&name).hint(format!(
+                "register the person first: `carecord identity register --dir {dir} {name}`"
+            ))
         })?;
         Ok(person)
     }

@@ -16,7 +16,7 @@ fn a_record_opens_with_consent_and_not_without() {
     let (code, said) = failure(&add);
     assert_eq!(code, 4, "{said}");
     assert!(said.starts_with("error CR-CC-022: alice: "), "{said}");
-    assert!(said.contains("`carecord identity register alice`"), "{said}");
+    assert!(said.contains(&format!("`carecord identity register --dir {dir} alice`")), "{said}");
     for user in ["alice", "doctor-a", "doctor-b"] {
         json(&["identity", "register", "--dir", dir, user]);
     }
