@@ -1,21 +1,18 @@
 //! Giving blocks to clients: the session rules of `carecord_blocks::deliver`, carried out over a stream.
 
-pub(crate) mod ahead;
-
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use carecord_blocks::deliver::{Binding, Refusal, Request, Session, Step, View, without_data};
 use carecord_channel::SignedData;
+use carecord_comm::ahead::{Budget, Charged, Share, Taken};
 use carecord_monitoring::OrdererMetrics;
 use carecord_proto::common::{Block, Envelope, Status as Code};
 use carecord_proto::orderer::{DeliverResponse, deliver_response::Type};
 use prost::Message;
 use tokio::sync::mpsc;
 use tonic::Streaming;
-
-use ahead::{Budget, Charged, Share, Taken};
 
 use crate::channel::{ChannelHandle, State};
 use crate::registry::Registry;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use carecord_comm::ahead::{Ahead, Budget, ahead};
 use carecord_comm::orderer::atomic_broadcast_server::AtomicBroadcast;
 use carecord_comm::{PeerCertificate, peer_certificate};
 use carecord_monitoring::OrdererMetrics;
@@ -11,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::deliver::ahead::{Ahead, Budget, ahead};
 use crate::registry::Registry;
 use crate::{broadcast, deliver};
 

@@ -3,19 +3,18 @@
 //! Place in the flow: the session (what is next, who may still have it, how it ends) is `carecord_blocks::deliver`; here are
 //! the stream, the ledger and the clock that it needs.
 
-mod ahead;
 mod filtered;
 mod stream;
 
 use std::{pin::Pin, sync::Arc};
 
+use carecord_comm::ahead::Budget;
 use carecord_comm::protos::deliver_server;
 use carecord_proto::{common::Envelope, protos::DeliverResponse};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::peer::Peer;
-use ahead::Budget;
 use stream::deliver;
 
 /// What a stream carries.

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use carecord_blocks::deliver::Request as Seek;
 use carecord_blocks::deliver::{Binding, Refusal, Session, Step, View, without_data};
 use carecord_channel::SignedData;
-use carecord_comm::peer_certificate;
+use carecord_comm::{
+    ahead::{Budget, Charged, Share, Taken, ahead},
+    peer_certificate,
+};
 use carecord_proto::{
     common::{Block, Envelope, Status as DeliverStatus},
     protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type},
@@ -14,11 +17,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tonic::{Request, Streaming};
 
-use super::{
-    Content, DeliverService, Responses,
-    ahead::{Budget, Charged, Share, Taken, ahead},
-    filtered::filtered,
-};
+use super::{Content, DeliverService, Responses, filtered::filtered};
 use crate::{acl, channel::Channel, clock, peer::Peer};
 
 /// Where the messages of one stream go.

@@ -3,6 +3,7 @@
 //! Place in the flow: the shells of peer, orderer and SDK speak to each other through this crate and nothing else.
 //! A handler sees the certificate of its caller as the request extension [`PeerCertificate`].
 
+pub mod ahead;
 mod call;
 pub mod dial;
 mod fairness;

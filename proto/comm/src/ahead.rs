@@ -27,38 +27,38 @@ const MESSAGES_AHEAD: usize = 1;
 
 /// The bytes that deliver streams of a node may keep waiting.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     node: Arc<Semaphore>,
     clients: Mutex<BTreeMap<Bytes, Weak<Semaphore>>>,
 }
 
 /// One client's part of the budget, shared by its streams.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub struct Share {
     node: Arc<Semaphore>,
     client: Arc<Semaphore>,
 }
 
 /// What one waiting message takes of the budget, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub struct Taken {
     _client: Option<OwnedSemaphorePermit>,
     _node: Option<OwnedSemaphorePermit>,
 }
 
 /// A message or the stream's error, and what it takes.
-pub(crate) type Charged<T> = (Result<T, Status>, Taken);
+pub type Charged<T> = (Result<T, Status>, Taken);
 
 /// The messages of one stream, as its connection takes them.
 #[derive(Debug)]
-pub(crate) struct Ahead<T> {
+pub struct Ahead<T> {
     messages: mpsc::Receiver<Charged<T>>,
     /// Of the message given last: it waits in the connection until the next one is asked for.
     under_way: Option<Taken>,
 }
 
 /// A stream and where its messages are put in.
-pub(crate) fn ahead<T>() -> (mpsc::Sender<Charged<T>>, Ahead<T>) {
+pub fn ahead<T>() -> (mpsc::Sender<Charged<T>>, Ahead<T>) {
     let (sender, messages) = mpsc::channel(MESSAGES_AHEAD);
     (sender, Ahead { messages, under_way: None })
 }
@@ -73,7 +73,7 @@ impl Default for Budget {
 
 impl Budget {
     /// The part of the client with this serialized identity.
-    pub(crate) fn share(&self, creator: &Bytes) -> Share {
+    pub fn share(&self, creator: &Bytes) -> Share {
         let node = Arc::clone(&self.node);
         let mut clients = self.clients.lock();
         if let Some(client) = clients.get(creator).and_then(Weak::upgrade) {
@@ -91,7 +91,7 @@ impl Budget {
 
 impl Share {
     /// Takes `bytes` if they are free now.
-    pub(crate) fn try_take(&self, bytes: usize) -> Option<Taken> {
+    pub fn try_take(&self, bytes: usize) -> Option<Taken> {
         let Some(kib) = counted(bytes) else { return Some(Taken::NOTHING) };
         let client = Arc::clone(&self.client).try_acquire_many_owned(kib).ok()?;
         let node = Arc::clone(&self.node).try_acquire_many_owned(kib).ok()?;
@@ -99,7 +99,7 @@ impl Share {
     }
 
     /// Waits until `bytes` are free; the caller should hold no block meanwhile.
-    pub(crate) async fn take(&self, bytes: usize) -> Taken {
+    pub async fn take(&self, bytes: usize) -> Taken {
         let Some(kib) = counted(bytes) else { return Taken::NOTHING };
         let closed = "the budget is never closed";
         let client = Arc::clone(&self.client).acquire_many_owned(kib).await.expect(closed);
@@ -117,7 +117,7 @@ fn counted(bytes: usize) -> Option<u32> {
 
 impl Taken {
     /// For a message that is not counted.
-    pub(crate) const NOTHING: Self = Self { _client: None, _node: None };
+    pub const NOTHING: Self = Self { _client: None, _node: None };
 }
 
 // === impl Ahead ===
