@@ -21,7 +21,7 @@ pub const SNAPSHOT_ELECTIONS: u32 = 2;
 pub const MAX_APPEND_LAG: u64 = 1_000;
 
 /// Bytes of applied entries kept in memory for followers that lag a little.
-pub const WINDOW_BYTES: usize = 4 << 20;
+pub const WINDOW_BYTES: usize = 1 << 20;
 
 /// Bytes of committed entries taken from Raft in one go, save that one entry always goes.
 pub const MAX_COMMITTED_BYTES: u64 = 32 << 20;
