@@ -15,6 +15,7 @@ demo: setup
 
 ## test: all tests; those that need foreign test data say when it is missing
 test: setup
+	scripts/setup.sh test
 	. scripts/env.sh
 	scripts/test.sh
 

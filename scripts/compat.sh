@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
+npm_arch() { [ "$(uname -m)" = aarch64 ] && echo arm64 || echo x64; }
 left_out() { echo "left out: $1" | tee -a "${CARECORD_LEFT_OUT:-/dev/null}" >&2; }
 
 if [ -z "${CARECORD_BIN:-}" ]; then
@@ -23,8 +24,13 @@ down() {
 trap down EXIT
 "$CARECORD_BIN" --quiet network up --topology network/compat/topology.toml --dir "$CARECORD_NETWORK" --detach >/dev/null
 
-node_major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
-if [ "$node_major" -ge 20 ] && command -v npm >/dev/null; then
+node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+# Debian's own Node is older than the gateway package wants; the npm registry has the one that fits.
+PATH=$CARECORD_CACHE/node/node_modules/node-linux-$(npm_arch)/bin:$PATH
+if [ "$(node_major)" -lt 20 ] && command -v npm >/dev/null; then
+  npm install --silent --no-audit --no-fund --prefix "$CARECORD_CACHE/node" "node-linux-$(npm_arch)@20" >/dev/null || true
+fi
+if [ "$(node_major)" -ge 20 ] && command -v npm >/dev/null; then
   (
     cd network/compat/node
     npm ci --silent --prefer-offline --no-audit --no-fund

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build needs and a bare Debian machine lacks; says in one line what it cannot install.
+# `setup.sh test` adds what the foreign clients of scripts/compat.sh need.
 set -euo pipefail
 
 if ! command -v cargo >/dev/null; then
@@ -21,6 +22,11 @@ command -v pkg-config >/dev/null || missing+=(pkg-config)
 dpkg -s libssl-dev >/dev/null 2>&1 || missing+=(libssl-dev)
 # bindgen reads RocksDB's C header with libclang, any version
 ls /usr/lib/*/libclang-[0-9]*.so* /usr/lib/llvm-*/lib/libclang*.so* 2>/dev/null | grep -qv cpp || missing+=(libclang1)
+if [ "${1:-}" = test ]; then
+  command -v protoc >/dev/null || missing+=(protobuf-compiler)
+  dpkg -s libprotobuf-dev >/dev/null 2>&1 || missing+=(libprotobuf-dev)
+  command -v npm >/dev/null || missing+=(npm)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 run=()
