@@ -310,8 +310,9 @@ fn a_missing_or_unreadable_certificate_or_key_stops_only_the_node_that_needs_it(
     let peer =
         "peerOrganizations/hospital-a.carecord.test/peers/hospital-a.hospital-a.carecord.test";
     let pid = fs::read_to_string(place.node("hospital-a", "pid_file")).expect("it runs");
-    let pid = pid.trim().to_owned();
-    assert!(Command::new("kill").args(["-9", &pid]).status().expect("sent").success());
+    let pid = pid.trim().parse().ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a process id"), rustix::process::Signal::KILL)
+        .expect("sent");
     for (file, content, place_named) in [
         ("tls/server.crt", None, "tls/server.crt"),
         ("tls/server.key", None, "tls/server.key"),
