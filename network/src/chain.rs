@@ -8,5 +8,5 @@ mod fetch;
 mod show;
 
 pub use export::{Export, export, read_export};
-pub use fetch::{Range, Tip, block, height, settle, stream, tip};
+pub use fetch::{Range, Tip, block, height, settle, stream, stream_as, tip};
 pub use show::{BlockSummary, TransactionSummary, summary};

@@ -109,6 +109,26 @@ codes! {
     Benchmark = "CR-CLI-006", Failed;
     /// A certificate authority's files cannot be used.
     Authority = "CR-CA-001", Failed;
+    /// The ordering service did not take a configuration update.
+    ConfigRefused = "CR-CFG-001", Failed;
+    /// The configuration has changed since it was read.
+    ConfigConflict = "CR-CFG-002", Conflict;
+    /// Signatures of administrators are missing.
+    ConfigSignatures = "CR-CFG-003", Denied;
+    /// A configuration update would lock somebody out.
+    ConfigDangerous = "CR-CFG-004", Usage;
+    /// A configuration update would change nothing.
+    ConfigSame = "CR-CFG-005", Usage;
+    /// A channel's configuration cannot be verified.
+    ConfigUnverified = "CR-CFG-006", Failed;
+    /// A file is not the configuration, update or signature that it should be.
+    ConfigFile = "CR-CFG-007", Usage;
+    /// A node did not take over a configuration block in time.
+    ConfigSlow = "CR-CFG-008", Timeout;
+    /// An orderer's participation service refused.
+    Participation = "CR-CFG-009", Failed;
+    /// An organisation or an orderer is, or is not, where the command needs it.
+    ConfigMember = "CR-CFG-010", Usage;
     /// A gateway cannot be reached.
     GatewayUnreachable = "CR-GW-001", Unreachable;
     /// The endorsing peers refused a proposal.

@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::session::Session;
-use crate::state::NodeEntry;
+use crate::state::{NodeEntry, UserEntry};
 
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 const SETTLE: Duration = Duration::from_secs(30);
@@ -118,20 +118,37 @@ pub async fn block(
     found.ok_or_else(|| no_block(node, number))
 }
 
-/// Hands every block of `range` to `each`, in order.
+/// Hands every block of `range` to `each`, in order; read by the administrator of the node's organisation.
 pub async fn stream(
     session: &Session,
     node: &NodeEntry,
     channel: &str,
     range: Range,
+    each: impl FnMut(Block) -> Outcome<()>,
+) -> Outcome<()> {
+    let admin = session.file().admin(&node.organisation)?;
+    stream_as(session, node, admin, channel, range, each).await
+}
+
+/// The same, read by `user`.
+pub async fn stream_as(
+    session: &Session,
+    node: &NodeEntry,
+    user: &UserEntry,
+    channel: &str,
+    range: Range,
     mut each: impl FnMut(Block) -> Outcome<()>,
 ) -> Outcome<()> {
-    let mut answers = open(session, node, channel, range).await?;
+    let mut answers = open(session, node, user, channel, range).await?;
     while let Some(answer) = answers.next().await {
         match answer.map_err(|status| unreachable(node, &status))? {
             Answer::Block(block) => each(*block)?,
             Answer::Status(Status::Success) => return Ok(()),
             Answer::Status(Status::NotFound) => return Err(not_found(node, channel, range)),
+            Answer::Status(Status::Forbidden) => {
+                let cause = format!("{} may not read channel {channel} (FORBIDDEN)", user.name);
+                return Err(Failure::new(Code::Refused, cause).at(&node.name));
+            }
             Answer::Status(status) => {
                 return Err(Failure::new(
                     Code::Deliver,
@@ -147,13 +164,13 @@ pub async fn stream(
 async fn open(
     session: &Session,
     node: &NodeEntry,
+    user: &UserEntry,
     channel: &str,
     range: Range,
 ) -> Outcome<BoxStream<'static, Result<Answer, tonic::Status>>> {
-    let admin = session.file().admin(&node.organisation)?;
-    let signer = session.signer(admin)?;
+    let signer = session.signer(user)?;
     let seek = seek(signer.as_ref(), channel, range)?;
-    let connection = session.connect(node, admin)?;
+    let connection = session.connect(node, user)?;
     let requests = futures::stream::iter([seek]);
     let answers = async {
         if node.role == "orderer" {
