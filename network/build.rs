@@ -1,5 +1,5 @@
 //! Embeds the pages of `docs/errors`, so that `carecord explain` works without the sources, and the compiler's version,
-//! which nodes tell as a metric.
+//! which nodes tell as a metric; and describes Fabric's messages, so that `carecord configtx` can show them by name.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo::rustc-env=CARECORD_RUSTC={}", compiler());
     embed_pages();
+    describe_messages();
 }
 
 /// The compiler's version alone, `unknown` if it cannot be asked.
@@ -38,4 +39,25 @@ fn embed_pages() {
     code.push(']');
     let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     std::fs::write(target.join("pages.rs"), code).expect("OUT_DIR can be written");
+}
+
+/// Descriptors of the messages that may stand in a block, for reading and writing them as JSON.
+fn describe_messages() {
+    use prost::Message;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/fabric");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let files = [
+        "common.proto",
+        "etcdraft.proto",
+        "kvrwset.proto",
+        "lifecycle.proto",
+        "msp.proto",
+        "orderer.proto",
+        "peer.proto",
+        "rwset.proto",
+    ];
+    let descriptors = protox::compile(files, [folder]).expect("the interface texts compile");
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    std::fs::write(target.join("messages.bin"), descriptors.encode_to_vec())
+        .expect("OUT_DIR can be written");
 }

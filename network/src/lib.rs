@@ -14,6 +14,7 @@ pub mod bringup;
 pub mod chain;
 pub mod cli;
 pub mod codes;
+pub mod configtx;
 pub mod configuring;
 pub mod demo;
 pub mod error;

@@ -381,9 +381,26 @@ pub fn apply_unchecked(
     original: &Config,
     update: &ConfigUpdate,
 ) -> Result<Config, UpdateError> {
+    apply_with(channel_id, original, update, &|_| true)
+}
+
+/// The same where `agreed` says, by its full name, whether the policy over an element in force agrees.
+#[doc(hidden)]
+pub fn apply_with(
+    channel_id: &str,
+    original: &Config,
+    update: &ConfigUpdate,
+    agreed: &dyn Fn(&str) -> bool,
+) -> Result<Config, UpdateError> {
+    let consent = |name: &str, _: &Element<'_>| match agreed(name) {
+        true => Ok(()),
+        false => {
+            Err(DeltaError::Policy { name: name.to_owned(), source: PolicyError::NotSatisfied })
+        }
+    };
     let current = map("config", original.channel_group.as_ref())?;
     let change = Change::read(channel_id, &current, update)?;
-    change.check(&current, &|_, _| Ok(())).map_err(AuthorizeError::from)?;
+    change.check(&current, &consent).map_err(AuthorizeError::from)?;
     let channel_group = Some(change.apply(current)?);
     Ok(Config { sequence: original.sequence + 1, channel_group })
 }

@@ -3,6 +3,8 @@
 mod configs;
 mod genesis;
 mod limits;
+mod model;
+mod model_trees;
 mod policies;
 mod updates;
 mod vectors;
