@@ -66,7 +66,7 @@ fn run(output: Output) -> Outcome<()> {
     for check in chosen {
         let step = output.step(check.name);
         let line = runtime.block_on(line(&check, &context));
-        step.done(&format!("{}: {} (goal: {})", line.verdict, line.figure, line.goal));
+        step.end(line.verdict == "ok", &format!("{} (goal: {})", line.figure, line.goal));
         lines.push(line);
     }
     super::trial::end_all_within(&context.work);
