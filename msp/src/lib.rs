@@ -24,6 +24,7 @@ mod sanitize;
 mod setup;
 pub mod signature;
 mod signer;
+mod tls;
 mod validate;
 mod wellformed;
 mod x509;
@@ -34,6 +35,7 @@ pub use manager::MspManager;
 pub use msp::{Msp, MspVersion};
 pub use pem_block::{PemBlock, decode as decode_pem, encode as encode_pem};
 pub use signer::{Signer, SigningIdentity};
+pub use tls::{TlsAuthorities, TlsCertificate};
 pub use wellformed::is_well_formed;
 pub use x509::Error as CertificateError;
 

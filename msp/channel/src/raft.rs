@@ -1,9 +1,10 @@
 //! The consenters and options of Raft in a configuration: what is allowed, and how they may change.
 //!
 //! Place in the flow: an orderer asks [`Bundle::check_consensus`] after [`Bundle::propose_update`] and before it orders
-//! the result; when the result is cut into a block, [`Membership`] says what Raft has to be told. That the consenters'
-//! TLS certificates chain to their organisations is the orderer's to check: it has the clock.
+//! the result; when the result is cut into a block, [`Consenters`] says what Raft has to be told. The verdict over TLS
+//! certificates depends on the time, which the orderer gives.
 
+use carecord_msp::{CertificateError, Msp, TlsAuthorities, TlsCertificate};
 use carecord_proto::etcdraft::{ConfigMetadata, Consenter};
 use carecord_proto::orderer::BatchSize;
 use prost::Message;
@@ -31,6 +32,19 @@ pub enum ConsensusError {
     /// Blocks that nobody could receive.
     #[error("batch size absolute max bytes ({0}) is more than {MAX_BATCH_BYTES}")]
     BatchBytes(u32),
+    /// A new consenter whose certificates are not valid now.
+    #[error("consenter {host}:{port} has invalid certificates: {source}")]
+    NewConsenter {
+        /// Its host.
+        host: String,
+        /// Its port.
+        port: u32,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// More consenters than a channel may have.
+    #[error("{0} consenters are more than {MAX_CONSENTERS}")]
+    TooMany(usize),
     /// More than Raft can change at once.
     #[error(
         "update of more than one consenter at a time is not supported, requested changes: add {added} node(s), \
@@ -94,6 +108,16 @@ pub enum MetadataError {
     /// Nobody to order.
     #[error("empty consenter set")]
     NoConsenters,
+    /// A certificate that cannot be read or that no TLS authority of the orderers' organisations issued.
+    #[error("consenter {host}:{port} has invalid certificate: {source}")]
+    Certificate {
+        /// The consenter's host.
+        host: String,
+        /// Its port.
+        port: u32,
+        /// What is wrong.
+        source: TlsError,
+    },
     /// The same certificate twice, whoever's it is.
     #[error("duplicate consenter: server cert: {server}, client cert: {client}")]
     Duplicate {
@@ -103,6 +127,50 @@ pub enum MetadataError {
         client: String,
     },
 }
+
+/// What is wrong with a consenter's TLS certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// Not PEM.
+    #[error("parsing tls {role} cert of {at}: no PEM data found in cert[{}]", bytes(.text))]
+    NoPem {
+        /// `client` or `server`.
+        role: &'static str,
+        /// Whose.
+        at: String,
+        /// What is there instead.
+        text: Vec<u8>,
+    },
+    /// Not a certificate.
+    #[error("parsing tls {role} cert of {at}: {source}")]
+    Malformed {
+        /// `client` or `server`.
+        role: &'static str,
+        /// Whose.
+        at: String,
+        /// What is wrong.
+        source: CertificateError,
+    },
+    /// Not issued by an orderer organisation's TLS authority, or not valid now.
+    #[error("verifying tls {role} cert with serial number {serial}: {source}")]
+    Untrusted {
+        /// `client` or `server`.
+        role: &'static str,
+        /// The certificate's serial number.
+        serial: String,
+        /// Why.
+        source: CertificateError,
+    },
+}
+
+/// Go's way to print bytes in hex with spaces.
+fn bytes(text: &[u8]) -> String {
+    let hex: Vec<String> = text.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.join(" ")
+}
+
+/// Consenters that a channel may have.
+pub const MAX_CONSENTERS: usize = 64;
 
 /// How large a batch may be: a block of it must pass as one message, whose limit is 100 MiB everywhere.
 pub const MAX_BATCH_BYTES: u32 = 99 << 20;
@@ -120,10 +188,24 @@ pub enum Membership {
     Rotate(u64, usize),
 }
 
+/// The consenters after an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consenters {
+    /// How they differ from those before it.
+    pub change: Membership,
+    /// The Raft id of each in the order of the configuration; none for a new one.
+    pub ids: Vec<Option<u64>>,
+}
+
 /// Refuses settings that Raft cannot run with, and consenters that share a certificate.
 ///
 /// Stricter than Fabric in two points, both of which stop its orderers: a tick of negative length, and no metadata at all.
 pub fn check(metadata: &ConfigMetadata) -> Result<(), MetadataError> {
+    check_options(metadata)?;
+    check_duplicates(&metadata.consenters)
+}
+
+fn check_options(metadata: &ConfigMetadata) -> Result<(), MetadataError> {
     let options = metadata.options.as_ref().ok_or(MetadataError::NoOptions)?;
     let (heartbeat, election) = (options.heartbeat_tick, options.election_tick);
     let inflight = options.max_inflight_blocks;
@@ -142,7 +224,33 @@ pub fn check(metadata: &ConfigMetadata) -> Result<(), MetadataError> {
     if metadata.consenters.is_empty() {
         return Err(MetadataError::NoConsenters);
     }
-    check_duplicates(&metadata.consenters)
+    Ok(())
+}
+
+/// Whether a consenter's certificates were issued by one of `authorities` and, unless that is let pass, are valid now.
+fn check_certificates(
+    consenter: &Consenter,
+    authorities: &TlsAuthorities,
+    now: i64,
+    may_have_expired: bool,
+) -> Result<(), TlsError> {
+    let at = || format!("{}:{}", consenter.host, consenter.port);
+    let read = |role, text: &[u8]| match TlsCertificate::from_pem(text) {
+        None => Err(TlsError::NoPem { role, at: at(), text: text.to_vec() }),
+        Some(read) => read.map_err(|source| TlsError::Malformed { role, at: at(), source }),
+    };
+    let client = read("client", &consenter.client_tls_cert)?;
+    let server = read("server", &consenter.server_tls_cert)?;
+    for (role, certificate) in [("client", client), ("server", server)] {
+        match authorities.check(&certificate, now) {
+            Err(CertificateError::Expired { .. }) if may_have_expired => {}
+            Err(source) => {
+                return Err(TlsError::Untrusted { role, serial: certificate.serial(), source });
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Refuses batches that could not be passed on as a block.
@@ -210,18 +318,49 @@ impl Membership {
     }
 }
 
+// === impl Consenters ===
+
+impl Consenters {
+    fn between(
+        current: &[Consenter],
+        ids: &[u64],
+        next: &[Consenter],
+    ) -> Result<Self, ConsensusError> {
+        let change = Membership::between(current, ids, next)?;
+        let known = |one: &Consenter| {
+            let mut numbered = current.iter().zip(ids);
+            numbered.find(|(c, _)| c.client_tls_cert == one.client_tls_cert).map(|(_, id)| *id)
+        };
+        let mut next_ids: Vec<_> = next.iter().map(known).collect();
+        if let Membership::Rotate(id, at) = change {
+            next_ids[at] = Some(id);
+        }
+        Ok(Self { change, ids: next_ids })
+    }
+
+    /// Refuses a change after which too few of those that `active` names would be left to order anything.
+    pub fn check_quorum(&self, current: usize, active: &[u64]) -> Result<(), ConsensusError> {
+        if self.change.loses_quorum(self.ids.len(), active) {
+            return Err(ConsensusError::QuorumLoss { active: active.len(), consenters: current });
+        }
+        Ok(())
+    }
+}
+
 // === impl Bundle ===
 
 impl Bundle {
     /// Whether the consensus settings of `next` may follow these, and what they change.
     ///
-    /// `ids` are the Raft ids of the current consenters in their order, `active` those that answer.
+    /// `ids` are the Raft ids of the current consenters in their order. Whether enough of them are alive is asked of the
+    /// answer, by whoever knows: the leader.
     pub fn check_consensus(
         &self,
         next: &Self,
         ids: &[u64],
-        active: &[u64],
-    ) -> Result<Membership, ConsensusError> {
+        now: i64,
+    ) -> Result<Consenters, ConsensusError> {
+        let next_bundle = next;
         let current = self.orderer().ok_or(ConsensusError::NoOrderer)?;
         let next = next.orderer().ok_or(ConsensusError::NoOrderer)?;
         if next.consensus_type != ETCDRAFT {
@@ -230,14 +369,35 @@ impl Bundle {
         check_batch_bytes(&next.batch_size)?;
         let metadata = ConfigMetadata::decode(next.consensus_metadata.clone())
             .map_err(ConsensusError::Decode)?;
-        check(&metadata)?;
-        let consenters = current.raft().unwrap_or_default().consenters;
-        let change = Membership::between(&consenters, ids, &metadata.consenters)?;
-        if change.loses_quorum(metadata.consenters.len(), active) {
-            let (active, consenters) = (active.len(), consenters.len());
-            return Err(ConsensusError::QuorumLoss { active, consenters });
+        check_options(&metadata)?;
+        if metadata.consenters.len() > MAX_CONSENTERS {
+            return Err(ConsensusError::TooMany(metadata.consenters.len()));
         }
-        Ok(change)
+        let authorities = TlsAuthorities::of(next_bundle.orderer_msps());
+        for consenter in &metadata.consenters {
+            check_certificates(consenter, &authorities, now, true).map_err(|source| {
+                let (host, port) = (consenter.host.clone(), consenter.port);
+                MetadataError::Certificate { host, port, source }
+            })?;
+        }
+        check_duplicates(&metadata.consenters)?;
+        let current = current.raft().unwrap_or_default().consenters;
+        let consenters = Consenters::between(&current, ids, &metadata.consenters)?;
+        let new = metadata.consenters.iter().filter(|one| {
+            !current.iter().any(|other| other.client_tls_cert == one.client_tls_cert)
+        });
+        for consenter in new {
+            check_certificates(consenter, &authorities, now, false).map_err(|source| {
+                let (host, port) = (consenter.host.clone(), consenter.port);
+                ConsensusError::NewConsenter { host, port, source }
+            })?;
+        }
+        Ok(consenters)
+    }
+
+    fn orderer_msps(&self) -> impl Iterator<Item = &Msp> {
+        let organizations = self.orderer().into_iter().flat_map(|o| o.organizations.values());
+        organizations.filter_map(|org| self.msps().msp(&org.msp_id)).map(|msp| &**msp)
     }
 }
 

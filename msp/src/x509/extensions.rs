@@ -9,6 +9,7 @@ use super::der::{Reader, tag};
 const CERTIFICATE_EXTENSION: [u8; 2] = [0x55, 0x1d];
 const AUTHORITY_INFO_ACCESS: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01];
 const ANY_EXTENDED_KEY_USAGE: [u8; 4] = [0x55, 0x1d, 0x25, 0x00];
+const CLIENT_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 const SERVER_AUTH: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
 
 /// `keyCertSign`, as a bit position of the key usage.
@@ -38,6 +39,8 @@ pub(crate) struct ExtendedKeyUsage {
     pub(crate) restricted: bool,
     /// Any purpose, or serving TLS, which is what Go asks for unless told otherwise.
     pub(crate) server_auth_or_any: bool,
+    /// Any purpose, or calling with TLS.
+    pub(crate) client_auth_or_any: bool,
 }
 
 /// One name of the subject alternative names: its context tag and its bytes.
@@ -184,7 +187,9 @@ fn extended_key_usage(value: &mut Reader<'_>) -> Option<ExtendedKeyUsage> {
     while !purposes.is_empty() {
         let purpose = purposes.oid()?;
         usage.restricted = true;
-        usage.server_auth_or_any |= purpose == SERVER_AUTH || purpose == ANY_EXTENDED_KEY_USAGE;
+        let any = purpose == ANY_EXTENDED_KEY_USAGE;
+        usage.server_auth_or_any |= any || purpose == SERVER_AUTH;
+        usage.client_auth_or_any |= any || purpose == CLIENT_AUTH;
     }
     Some(usage)
 }

@@ -62,13 +62,26 @@ enum Position {
 impl Search<'_> {
     /// All chains of `leaf` that are good for serving TLS, the purpose that Go asks for by default.
     pub(crate) fn chains(&self, leaf: &Arc<Certificate>) -> Result<Vec<Chain>, Error> {
+        self.chains_good_for(leaf, good_for_serving)
+    }
+
+    /// All chains of `leaf` that are good for serving TLS or for calling with it.
+    pub(crate) fn tls_chains(&self, leaf: &Arc<Certificate>) -> Result<Vec<Chain>, Error> {
+        self.chains_good_for(leaf, |chain| good_for_serving(chain) || good_for_calling(chain))
+    }
+
+    fn chains_good_for(
+        &self,
+        leaf: &Arc<Certificate>,
+        purpose: impl Fn(&[Arc<Certificate>]) -> bool,
+    ) -> Result<Vec<Chain>, Error> {
         self.check(leaf, Position::Leaf, &[])?;
         let mut chains = if self.roots.contains(leaf) {
             vec![vec![leaf.clone()]]
         } else {
             self.build(std::slice::from_ref(leaf), &mut 0)?
         };
-        chains.retain(|chain| good_for_serving(chain));
+        chains.retain(|chain| purpose(chain));
         if chains.is_empty() {
             return Err(Error::IncompatibleKeyUsage);
         }
@@ -194,6 +207,13 @@ fn good_for_serving(chain: &[Arc<Certificate>]) -> bool {
     chain.iter().all(|certificate| {
         let usage = certificate.extensions.extended_key_usage;
         !usage.restricted || usage.server_auth_or_any
+    })
+}
+
+fn good_for_calling(chain: &[Arc<Certificate>]) -> bool {
+    chain.iter().all(|certificate| {
+        let usage = certificate.extensions.extended_key_usage;
+        !usage.restricted || usage.client_auth_or_any
     })
 }
 
