@@ -178,6 +178,11 @@ impl ChannelParams {
         at_least_1("heartbeat_tick", heartbeat_tick.into())?;
         at_least_1("max_inflight_blocks", max_inflight_blocks.into())?;
         at_least_1("consenters", self.consenters as u64)?;
+        if !(limits::MIN_TICK..=limits::MAX_TICK).contains(&self.raft.tick_interval) {
+            let value = self.raft.tick_interval.as_millis().try_into().unwrap_or(u64::MAX);
+            let rule = "from 1 ms to 1 minute";
+            return Err(ConfigError::Bounds { name: "tick_interval (ms)", rule, value });
+        }
         if election_tick <= heartbeat_tick {
             let value = election_tick.into();
             let rule = "above heartbeat_tick";

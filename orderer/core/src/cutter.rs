@@ -13,7 +13,6 @@
 
 use std::collections::VecDeque;
 
-use crate::admission::Class;
 use crate::config::BatchSize;
 use crate::event::{Millis, Submission};
 
@@ -66,7 +65,7 @@ impl Cutter {
         let preferred = self.size.preferred_max_bytes as usize;
         self.waiting += 1;
         self.waiting_bytes += size;
-        let is_config = submission.admitted.class == Class::Config;
+        let is_config = submission.admitted.is_config();
         if is_config || size > preferred {
             self.close();
             self.full.push_back(Batch { submissions: vec![submission], is_config });
@@ -138,7 +137,8 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admission::Admitted;
+    use crate::admission::{Admitted, Class};
+    use crate::testing;
     use crate::event::RequestId;
 
     fn submission(id: u64, size: usize, class: Class) -> Submission {
@@ -153,7 +153,7 @@ mod tests {
             BatchSize { max_message_count: 3, absolute_max_bytes: 1000, preferred_max_bytes: 100 };
         let mut cutter = Cutter::new(size);
         for (id, (size, config)) in (1..).zip(sizes) {
-            let class = if *config { Class::Config } else { Class::Normal };
+            let class = if *config { testing::config() } else { Class::Normal };
             cutter.push(Millis(0), submission(id, *size, class));
         }
         let mut batches = Vec::new();

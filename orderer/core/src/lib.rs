@@ -19,10 +19,15 @@ mod raft;
 mod reader;
 mod record;
 mod restored;
+#[cfg(test)]
+mod testing;
 
 pub use crate::core::{ChannelCore, Counts, StartError};
 pub use crate::raft::Dropped;
-pub use admission::{Admitted, Class, Rejection, TIME_WINDOW_S, admit, admit_bytes};
+pub use admission::{
+    Admitted, Class, ConfigChange, Proposed, Rejection, TIME_WINDOW_S, admit, admit_bytes,
+    is_config_update, propose,
+};
 pub use config::{Acknowledge, BatchSize, ChannelParams, Config, ConfigError, RaftOptions};
 pub use event::{Effect, Event, Millis, NodeId, PersistToken, RequestId, SignToken, Submission};
 pub use reader::{LogReadError, LogReader};

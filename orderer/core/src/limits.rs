@@ -54,7 +54,13 @@ pub const MAX_TERM_STEP: u64 = 1 << 32;
 pub const MAX_INDEX: u64 = 1 << 56;
 
 /// Consenters in one channel.
-pub const MAX_CONSENTERS: usize = 64;
+pub const MAX_CONSENTERS: usize = carecord_channel::raft::MAX_CONSENTERS;
+
+/// The shortest tick: a shorter one would leave no time for anything else.
+pub const MIN_TICK: Duration = Duration::from_millis(1);
+
+/// The longest tick: with a longer one a dead leader would be missed for hours.
+pub const MAX_TICK: Duration = Duration::from_secs(60);
 
 /// Blocks asked for in one fetch.
 pub const MAX_FETCH_BLOCKS: u64 = 10_000;

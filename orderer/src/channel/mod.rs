@@ -1,5 +1,6 @@
 //! One channel of this orderer: what the services see of it. Its [`owner`] alone drives the core.
 
+mod admission;
 mod owner;
 mod replies;
 
@@ -9,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use carecord_channel::Bundle;
-use carecord_consensus::{Admitted, Event, Rejection, admit};
+use carecord_consensus::{Admitted, Event, Rejection, Submission};
+use carecord_msp::Signer;
 use carecord_proto::common::{Envelope, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -28,6 +30,8 @@ pub(crate) enum Input {
     Core(Event),
     /// An envelope that passed admission.
     Submit { admitted: Admitted, forwarded: bool, reply: oneshot::Sender<Answer> },
+    /// An envelope that was admitted once more under a newer configuration, or refused.
+    Readmitted { submission: Submission, verdict: Result<Admitted, Rejection> },
     /// Hand over leadership and end.
     Stop,
 }
@@ -49,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) bundle: ArcSwap<Bundle>,
     pub(crate) members: ArcSwap<Members>,
+    /// Signs configurations and blocks.
+    pub(crate) signer: Arc<dyn Signer>,
     pub(crate) log: Arc<Log>,
     /// How many blocks may be delivered.
     pub(crate) height: watch::Sender<u64>,
@@ -140,7 +146,7 @@ impl ChannelHandle {
     }
 
     fn admit(&self, envelope: &Envelope) -> Result<Admitted, Rejection> {
-        admit(envelope, &self.0.bundle.load(), now())
+        admission::admit(&self.0, envelope)
     }
 
     async fn queue(

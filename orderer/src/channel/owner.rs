@@ -7,27 +7,24 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use carecord_channel::Bundle;
 use carecord_consensus::{
-    ChannelCore, ChannelParams, Class, Effect, Event, Millis, NodeId, Rejection, RequestId,
-    Submission, admit,
+    Admitted, ChannelCore, ChannelParams, Effect, Event, Millis, NodeId, Rejection, RequestId,
+    Submission,
 };
 use carecord_monitoring::OrdererMetrics;
-use carecord_msp::Signer;
 use carecord_proto::carecord::orderer::{StepRequest, SubmitRequest, step_request};
-use carecord_proto::common::{Block, Envelope, MetadataSignature, SignatureHeader, Status};
+use carecord_proto::common::{Block, Envelope, MetadataSignature, Status};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
 use super::replies::Replies;
-use super::{Input, Shared, State, now};
+use super::{Input, Shared, State, admission};
 use crate::Error;
 use crate::cluster::{self, Link, Links, Members};
 use crate::writer::Writer;
 
 /// Inputs taken in one go before reports, the tick and the timer are looked at again.
 const DRAIN: usize = 256;
-/// Random bytes in the signature header of a block.
-const NONCE_BYTES: usize = 24;
 
 /// What an owner is made of.
 pub(crate) struct Start {
@@ -36,7 +33,6 @@ pub(crate) struct Start {
     pub(crate) params: ChannelParams,
     pub(crate) shared: Arc<Shared>,
     pub(crate) links: Arc<Links>,
-    pub(crate) signer: Arc<dyn Signer>,
     pub(crate) metrics: OrdererMetrics,
     pub(crate) writer: Writer,
     /// What the writer reports.
@@ -51,6 +47,8 @@ pub(crate) struct Owner {
     replies: Replies,
     /// Events that effects gave rise to at once.
     next: VecDeque<Event>,
+    /// Envelopes to be admitted again.
+    stale: Vec<Submission>,
     begun: Instant,
     timer: Option<Millis>,
     /// When the first envelope came that is in no block yet.
@@ -66,6 +64,7 @@ impl Owner {
             peers: BTreeMap::new(),
             replies: Replies::default(),
             next: VecDeque::new(),
+            stale: Vec::new(),
             begun: Instant::now(),
             timer: None,
             filling: None,
@@ -119,11 +118,12 @@ impl Owner {
         match input {
             Input::Core(event) => self.feed(event),
             Input::Submit { admitted, forwarded, reply } => {
-                self.count_proposal(admitted.class);
+                self.count_proposal(&admitted);
                 let id = self.replies.enter(reply);
                 let submission = Submission { id, admitted, forwarded, answered: false };
                 self.feed(Event::Submit(submission));
             }
+            Input::Readmitted { submission, verdict } => self.readmitted(submission, verdict),
             Input::Stop => {
                 self.feed(Event::TransferLeadership);
                 return true;
@@ -141,6 +141,9 @@ impl Owner {
         while let Some(event) = self.next.pop_front() {
             let effects = self.start.core.handle(self.at(), event);
             self.carry_out(effects);
+        }
+        if !self.stale.is_empty() {
+            admission::readmit(&self.start.shared, std::mem::take(&mut self.stale));
         }
     }
 
@@ -175,7 +178,7 @@ impl Owner {
                 self.replies.answer(id, (status, info));
             }
             Effect::Forward { to, id, envelope } => self.forward(to, id, &envelope),
-            Effect::Readmit { submission } => self.readmit(submission),
+            Effect::Readmit { submission } => self.stale.push(submission),
             Effect::Fetch { from, start, end } => self.fetch(from, start, end),
             Effect::SetTimer { at } => self.timer = Some(at),
             Effect::LeaderChanged { leader, term, is_self } => {
@@ -207,12 +210,10 @@ impl Owner {
         }
     }
 
-    fn readmit(&mut self, submission: Submission) {
-        let envelope = Envelope::decode(submission.admitted.envelope.clone()).unwrap_or_default();
-        match admit(&envelope, &self.start.shared.bundle.load(), now()) {
-            Ok(admitted) => {
-                self.next.push_back(Event::Submit(Submission { admitted, ..submission }));
-            }
+    /// Takes up again, or answers, an envelope that was decided over under the newer configuration.
+    fn readmitted(&mut self, submission: Submission, verdict: Result<Admitted, Rejection>) {
+        match verdict {
+            Ok(admitted) => self.feed(Event::Submit(Submission { admitted, ..submission })),
             // Who was answered already no longer waits.
             Err(Rejection { status, info }) => self.replies.answer(submission.id, (status, info)),
         }
@@ -222,13 +223,8 @@ impl Owner {
 
     /// `metadata_value ‖ signature_header ‖ header`, as Fabric's block signatures cover it.
     fn sign(&self, metadata_value: &[u8], header: &[u8]) -> Result<MetadataSignature, Error> {
-        let mut nonce = [0; NONCE_BYTES];
-        rand::RngCore::fill_bytes(&mut rand::rng(), &mut nonce);
-        let creator = self.start.signer.serialized();
-        let signature_header = SignatureHeader { creator, nonce: nonce.to_vec().into() };
-        let signature_header = Bytes::from(signature_header.encode_to_vec());
-        let signed = [metadata_value, &signature_header, header].concat();
-        let signature = self.start.signer.sign(&signed)?.into();
+        let signer = &*self.start.shared.signer;
+        let (signature_header, signature) = admission::sign_block(signer, metadata_value, header)?;
         Ok(MetadataSignature { signature_header, signature, identifier_header: Bytes::new() })
     }
 
@@ -244,7 +240,7 @@ impl Owner {
         if config_changed {
             let outcome = self.start.shared.log.last_config_block(number).and_then(|block| {
                 let bundle = Bundle::from_block(&block)?;
-                self.put_in_force(bundle)
+                self.put_in_force(bundle, &block)
             });
             if let Err(error) = outcome {
                 return self.halted(format!("configuration below block {number}: {error}"));
@@ -264,14 +260,16 @@ impl Owner {
     fn reconfigure(&mut self, block: &Block) -> Result<(), Error> {
         let config = carecord_proto::block::config_envelope(block)?.ok_or(Error::NoConfig)?;
         let bundle = self.start.shared.bundle.load().next_bundle(&config)?;
-        self.put_in_force(bundle)
+        self.put_in_force(bundle, block)
     }
 
-    fn put_in_force(&mut self, bundle: Bundle) -> Result<(), Error> {
+    /// The bundle of a configuration block, whose metadata number the consenters.
+    fn put_in_force(&mut self, bundle: Bundle, block: &Block) -> Result<(), Error> {
         let params = ChannelParams::from_bundle(&bundle)?;
-        let members = Members::new(&crate::consenters(&bundle)?, &[])?;
-        self.start.shared.bundle.store(Arc::new(bundle));
+        let members = Members::of_block(&crate::consenters(&bundle)?, block)?;
+        // In this order: see admission.
         self.start.shared.members.store(Arc::new(members));
+        self.start.shared.bundle.store(Arc::new(bundle));
         self.start.params = params.clone();
         self.connect()?;
         self.next.push_back(Event::Configured { params });
@@ -323,11 +321,11 @@ impl Owner {
         active.with_label_values(&[&self.start.shared.name]).set(connected as i64 + 1);
     }
 
-    fn count_proposal(&mut self, class: Class) {
+    fn count_proposal(&mut self, admitted: &Admitted) {
         let raft = &self.start.metrics.raft;
-        let received = match class {
-            Class::Normal => &raft.normal_proposals_received,
-            Class::Config => &raft.config_proposals_received,
+        let received = match admitted.is_config() {
+            false => &raft.normal_proposals_received,
+            true => &raft.config_proposals_received,
         };
         received.with_label_values(&[&self.start.shared.name]).inc();
         self.filling.get_or_insert_with(Instant::now);

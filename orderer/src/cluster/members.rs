@@ -1,6 +1,7 @@
 //! The consenters of a channel: who they are, where they listen, which certificate proves it.
 
 use carecord_consensus::NodeId;
+use carecord_proto::common::Block;
 use carecord_proto::etcdraft;
 
 use crate::Error;
@@ -34,6 +35,18 @@ impl Members {
             return Err(Error::Consenters { named: consenters.len(), numbered: ids.len() });
         }
         consenters.iter().zip(ids).map(|(consenter, id)| Member::new(consenter, *id)).collect()
+    }
+
+    /// The same with the ids in the metadata of the configuration block itself.
+    pub(crate) fn of_block(
+        consenters: &[etcdraft::Consenter],
+        block: &Block,
+    ) -> Result<Self, Error> {
+        let ids = match carecord_proto::block::number(block) {
+            0 => Vec::new(),
+            _ => carecord_proto::block::consenter_metadata(block)?.consenter_ids,
+        };
+        Self::new(consenters, &ids)
     }
 
     /// The consenter that shows this certificate when it dials.
@@ -77,8 +90,9 @@ impl Member {
 }
 
 fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
-    let parsed = pem::parse(pem).map_err(|_| Error::ConsenterCertificate)?;
-    Ok(parsed.into_contents())
+    // As Go reads PEM, since that is how it was judged before it was ordered.
+    let block = carecord_msp::decode_pem(pem).ok_or(Error::ConsenterCertificate)?;
+    Ok(block.bytes)
 }
 
 #[cfg(test)]

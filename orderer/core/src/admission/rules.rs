@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use carecord_channel::{Bundle, CHANNEL_WRITERS, OrdererConfig};
+use carecord_channel::{Bundle, CHANNEL_WRITERS, ORDERER_WRITERS, OrdererConfig};
 use carecord_msp::Identity;
 use carecord_proto::common::{Envelope, HeaderType, Status};
 use carecord_proto::envelope::{self, Opened};
@@ -50,18 +50,40 @@ fn admit_canonical(
     if opened.channel_header.channel_id != bundle.channel_id() {
         return Err(bad_request("channel does not exist"));
     }
+    if opened.kind() == Some(HeaderType::ConfigUpdate) {
+        return Err(bad_request("a configuration update must be proposed, not admitted"));
+    }
     check_type(&opened)?;
     let orderer = bundle.orderer().ok_or_else(|| bad_request("channel has no orderer group"))?;
     check_maintenance(orderer)?;
     let size = check_size(envelope, orderer)?;
     check_tx_id(&opened)?;
     check_time(&opened, now)?;
-    check_writer(envelope, &opened, bundle, now)?;
+    check_writer(envelope, &opened, bundle, CHANNEL_WRITERS, now)?;
     let config_seq = bundle.sequence();
     Ok(Admitted { envelope: canonical, size, config_seq, class: Class::Normal })
 }
 
-fn malformed(fault: &Fault) -> Rejection {
+/// What is asked of a configuration update before anybody looks into it. In maintenance the orderers' writers may send
+/// one, otherwise the channel's.
+pub(super) fn check_update(
+    envelope: &Envelope,
+    bundle: &Bundle,
+    now: i64,
+) -> Result<(), Rejection> {
+    let opened = Opened::open(envelope)
+        .map_err(|error| bad_request(format!("could not determine channel ID: {error}")))?;
+    if opened.channel_header.channel_id != bundle.channel_id() {
+        return Err(bad_request("channel does not exist"));
+    }
+    let orderer = bundle.orderer().ok_or_else(|| bad_request("channel has no orderer group"))?;
+    check_size(envelope, orderer)?;
+    check_tx_id(&opened)?;
+    let policy = if orderer.maintenance { ORDERER_WRITERS } else { CHANNEL_WRITERS };
+    check_writer(envelope, &opened, bundle, policy, now)
+}
+
+pub(super) fn malformed(fault: &Fault) -> Rejection {
     match fault {
         Fault::NoPayload => bad_request("Message was empty"),
         fault => bad_request(format!("envelope {fault}")),
@@ -75,9 +97,6 @@ fn check_type(opened: &Opened) -> Result<(), Rejection> {
         }
         Some(HeaderType::OrdererTransaction) => {
             Err(bad_request("message is of type that is no longer supported"))
-        }
-        Some(HeaderType::ConfigUpdate) => {
-            Err(bad_request("configuration updates are not accepted by this orderer yet"))
         }
         _ => Ok(()),
     }
@@ -95,7 +114,10 @@ fn check_maintenance(orderer: &OrdererConfig) -> Result<(), Rejection> {
 
 fn check_size(envelope: &Envelope, orderer: &OrdererConfig) -> Result<usize, Rejection> {
     let size = envelope.payload.len() + envelope.signature.len();
-    let limit = orderer.batch_size.absolute_max_bytes;
+    check_bytes(size, orderer.batch_size.absolute_max_bytes)
+}
+
+pub(super) fn check_bytes(size: usize, limit: u32) -> Result<usize, Rejection> {
     if size > limit as usize {
         return Err(bad_request(format!(
             "message payload is {size} bytes and exceeds maximum allowed {limit} bytes"
@@ -134,6 +156,7 @@ fn check_writer(
     envelope: &Envelope,
     opened: &Opened,
     bundle: &Bundle,
+    policy: &str,
     now: i64,
 ) -> Result<(), Rejection> {
     let identity = bundle.msps().identity(&opened.signature_header.creator).ok();
@@ -145,12 +168,12 @@ fn check_writer(
         .into_iter()
         .filter(|who| who.verify_strict(&envelope.payload, &envelope.signature).is_ok())
         .collect();
-    bundle.evaluate_identities(CHANNEL_WRITERS, &signer).map_err(|error| Rejection {
+    bundle.evaluate_identities(policy, &signer).map_err(|error| Rejection {
         status: Status::Forbidden,
         info: format!("{error}: permission denied"),
     })
 }
 
-fn bad_request(info: impl Into<String>) -> Rejection {
+pub(super) fn bad_request(info: impl Into<String>) -> Rejection {
     Rejection { status: Status::BadRequest, info: info.into() }
 }

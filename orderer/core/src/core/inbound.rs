@@ -10,6 +10,9 @@ use crate::record::EntryBody;
 
 impl ChannelCore {
     pub(super) fn on_inbound(&mut self, from: NodeId, message: RaftMessage) -> Result<(), Stop> {
+        if self.tip.consenters.consenter_ids.contains(&from) {
+            self.heard.insert(from, self.ticks);
+        }
         match raft::check(from, &message, &self.node.facts(self.is_settled())) {
             Ok(()) if message.snapshot.is_some() => self.on_snapshot(message),
             Ok(()) => {

@@ -48,6 +48,8 @@ pub struct ChannelCore {
     /// What the shell was last told of the leader.
     told_leader: (Option<NodeId>, u64, bool),
     ticks: u64,
+    /// The tick at which each other consenter was heard last.
+    heard: BTreeMap<NodeId, u64>,
     timer: Option<Millis>,
     halted: Option<String>,
     counts: Counts,
@@ -106,6 +108,7 @@ impl ChannelCore {
             awaits_configuration: false,
             told_leader: (None, 0, false),
             ticks: 0,
+            heard: BTreeMap::new(),
             timer: None,
             halted: None,
             counts: Counts::default(),
@@ -205,6 +208,16 @@ impl ChannelCore {
     /// Who votes and who only listens, as Raft has it.
     pub fn members(&self) -> (&[NodeId], &[NodeId]) {
         (&self.node.members().voters, &self.node.members().learners)
+    }
+
+    /// The consenters, by Raft id, that were heard of within an election timeout, and this node.
+    pub fn alive(&self) -> Vec<NodeId> {
+        let patience = u64::from(self.params.raft.election_tick);
+        let heard = |id: &NodeId| {
+            *id == self.config.id
+                || self.heard.get(id).is_some_and(|at| self.ticks - at <= patience)
+        };
+        self.consenter_ids().iter().copied().filter(heard).collect()
     }
 
     /// Envelopes that wait here for a block or for the leader's answer.

@@ -3,6 +3,7 @@
 use carecord_proto::common::Status;
 
 use super::ChannelCore;
+use crate::admission::Class;
 use crate::config::Acknowledge;
 use crate::event::{Effect, Millis, NodeId, RequestId, Submission};
 use crate::limits;
@@ -22,6 +23,9 @@ impl ChannelCore {
             return;
         }
         if self.leadership.is_some() {
+            if let Some(why) = self.refuse_config(&submission) {
+                return self.reply(submission.id, Status::BadRequest, why);
+            }
             return self.queue(now, submission);
         }
         match self.node.leader() {
@@ -29,6 +33,14 @@ impl ChannelCore {
                 self.forward(to, submission);
             }
             _ => self.reply(submission.id, Status::ServiceUnavailable, "no Raft leader"),
+        }
+    }
+
+    /// Only the leader knows who is alive.
+    fn refuse_config(&self, submission: &Submission) -> Option<String> {
+        match &submission.admitted.class {
+            Class::Normal => None,
+            Class::Config(change) => change.loses_quorum(&self.alive()),
         }
     }
 
@@ -66,7 +78,7 @@ impl ChannelCore {
         let patience = limits::FORWARD_ELECTIONS.saturating_mul(self.params.raft.election_tick);
         let deadline = self.ticks + u64::from(patience);
         self.forwarded.insert(id, Forwarded { to, deadline });
-        let envelope = submission.admitted.envelope;
+        let envelope = submission.admitted.submitted().clone();
         self.effects.push(Effect::Forward { to, id, envelope });
     }
 

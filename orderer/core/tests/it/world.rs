@@ -9,11 +9,13 @@ mod shell;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use carecord_channel::raft::{Consenters, Membership};
 use carecord_consensus::{
-    BatchSize, ChannelCore, ChannelParams, Class, Config, Event, Millis, NodeId, RaftOptions,
+    BatchSize, ChannelCore, ChannelParams, Class, Config, ConfigChange, Event, Millis, NodeId, RaftOptions,
     Record, RequestId,
 };
 use carecord_proto::block;
@@ -132,7 +134,8 @@ pub(crate) struct World {
     /// Who leads each term.
     leaders: BTreeMap<u64, NodeId>,
     answers: BTreeMap<u64, Option<Status>>,
-    configs: BTreeMap<u64, Bytes>,
+    /// Configurations by name, as the orderer wraps them.
+    configs: BTreeMap<u64, (Bytes, Class)>,
     /// Envelopes whose node died before it answered.
     orphans: BTreeSet<u64>,
     pub violations: Vec<String>,
@@ -233,9 +236,12 @@ impl World {
     pub(crate) fn submit_config(&mut self, to: NodeId) -> u64 {
         self.next_envelope += 1;
         let name = self.next_envelope;
+        let ids: Vec<_> = (1..=self.setting.nodes).map(Some).collect();
+        let consenters = Consenters { change: Membership::Same, ids };
         let bytes = config_envelope(name);
-        self.configs.insert(name, bytes.clone());
-        self.submit_bytes(to, name, bytes, Class::Config);
+        let class = config_class(bytes.clone(), consenters, self.setting.nodes as usize);
+        self.configs.insert(name, (bytes.clone(), class.clone()));
+        self.submit_bytes(to, name, bytes, class);
         name
     }
 
@@ -315,8 +321,8 @@ impl World {
             }
             What::Forwarded { from, life, request, envelope } => {
                 let asker = Asker::Node { id: from, life, request };
-                let is_config = self.configs.values().any(|config| *config == envelope);
-                let class = if is_config { Class::Config } else { Class::Normal };
+                let config = self.configs.values().find(|(bytes, _)| *bytes == envelope);
+                let class = config.map_or(Class::Normal, |(_, class)| class.clone());
                 self.submit_as(node, asker, envelope, class, true);
             }
             What::Fetch { from, start, end } => self.serve_blocks(node, from, start, end),
@@ -396,6 +402,11 @@ pub(crate) fn params(consenters: usize, config_seq: u64) -> ChannelParams {
 pub(crate) fn envelope(name: u64) -> Bytes {
     let payload = Bytes::from(format!("envelope {name} {}", "x".repeat((name % 97) as usize)));
     Envelope { payload, signature: Bytes::from_static(b"signature") }.encode_to_vec().into()
+}
+
+fn config_class(update: Bytes, consenters: Consenters, current: usize) -> Class {
+    let channel_id = "simulated".to_owned();
+    Class::Config(Arc::new(ConfigChange { channel_id, update, consenters, current }))
 }
 
 fn config_envelope(name: u64) -> Bytes {
