@@ -138,8 +138,8 @@ impl Cutter {
 mod tests {
     use super::*;
     use crate::admission::{Admitted, Class};
-    use crate::testing;
     use crate::event::RequestId;
+    use crate::testing;
 
     fn submission(id: u64, size: usize, class: Class) -> Submission {
         let envelope = bytes::Bytes::from(vec![0; size]);

@@ -65,6 +65,18 @@ async fn bad_seeks_get_their_status() {
     }
 }
 
+/// One block, by number or the newest.
+pub(crate) async fn one(
+    cluster: &Cluster,
+    index: usize,
+    user: &Arc<dyn Signer>,
+    number: Option<u64>,
+) -> Block {
+    let at = || number.map_or_else(newest, specified);
+    let wanted = seek(user, CHANNEL, now(), at(), at());
+    deliver(cluster, index, vec![wanted]).await.0.remove(0)
+}
+
 async fn deliver(
     cluster: &Cluster,
     index: usize,

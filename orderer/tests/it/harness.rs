@@ -63,9 +63,23 @@ impl Org {
     }
 
     pub(crate) fn user(&self, validity: Validity) -> Arc<dyn Signer> {
-        let person = Person { name: "u".into(), role: None, admin: false, key: Default::default() };
-        let issued = self.authority.person(&person, "u", validity).unwrap();
+        self.person("u", false, validity)
+    }
+
+    pub(crate) fn admin(&self) -> Arc<dyn Signer> {
+        self.person("admin", true, validity())
+    }
+
+    fn person(&self, name: &str, admin: bool, validity: Validity) -> Arc<dyn Signer> {
+        let person = Person { name: name.into(), role: None, admin, key: Default::default() };
+        let issued = self.authority.person(&person, name, validity).unwrap();
         self.signer(&issued)
+    }
+
+    /// A TLS certificate of this organisation for `localhost`, PEM.
+    pub(crate) fn tls_certificate(&self, validity: Validity) -> Bytes {
+        let issued = self.authority.tls("orderer", &["localhost".to_owned()], validity).unwrap();
+        issued.certificate_pem.into_bytes().into()
     }
 
     fn signer(&self, issued: &Issued) -> Arc<dyn Signer> {

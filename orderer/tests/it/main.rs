@@ -2,6 +2,8 @@
 
 mod broadcast;
 mod cluster;
+mod configs;
 mod deliver;
 mod harness;
 mod rows;
+mod updating;

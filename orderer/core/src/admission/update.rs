@@ -43,12 +43,11 @@ pub fn propose(
     wellformed::check_parsed(update).map_err(|fault| rules::malformed(&fault))?;
     rules::check_update(update, bundle, now_unix_s)?;
     let orderer = bundle.orderer().ok_or_else(|| bad_request("channel has no orderer group"))?;
-    let (config, next) = bundle.propose_update(update).map_err(|error| {
-        bad_request(format!("{}: {error}", not_applied(bundle.channel_id())))
-    })?;
-    let invalid = |error: &dyn std::fmt::Display| {
-        bad_request(consensus_refusal(bundle.channel_id(), error))
-    };
+    let (config, next) = bundle
+        .propose_update(update)
+        .map_err(|error| bad_request(format!("{}: {error}", not_applied(bundle.channel_id()))))?;
+    let invalid =
+        |error: &dyn std::fmt::Display| bad_request(consensus_refusal(bundle.channel_id(), error));
     let consenters = bundle.check_consensus(&next, ids, now_unix_s).map_err(|e| invalid(&e))?;
     bundle.check_maintenance(&next, update).map_err(|error| {
         bad_request(format!(

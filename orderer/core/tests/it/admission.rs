@@ -162,7 +162,7 @@ fn what_is_wrong_with_an_envelope_is_told_in_fabrics_words() {
     check(&room, kind(HeaderType::Config), bad, direct);
     let gone = "message is of type that is no longer supported";
     check(&room, kind(HeaderType::OrdererTransaction), bad, gone);
-    check(&room, kind(HeaderType::ConfigUpdate), bad, "updates are not accepted");
+    check(&room, kind(HeaderType::ConfigUpdate), bad, "must be proposed, not admitted");
     check(&room, Draft { channel: "other", ..Draft::default() }, bad, "channel does not exist");
     let large = format!("bytes and exceeds maximum allowed {LIMIT} bytes");
     check(&room, Draft { size: LIMIT as usize, ..Draft::default() }, bad, &large);

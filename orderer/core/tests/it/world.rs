@@ -15,8 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use carecord_channel::raft::{Consenters, Membership};
 use carecord_consensus::{
-    BatchSize, ChannelCore, ChannelParams, Class, Config, ConfigChange, Event, Millis, NodeId, RaftOptions,
-    Record, RequestId,
+    BatchSize, ChannelCore, ChannelParams, Class, Config, ConfigChange, Event, Millis, NodeId,
+    RaftOptions, Record, RequestId,
 };
 use carecord_proto::block;
 use carecord_proto::carecord::orderer::RaftMessage;

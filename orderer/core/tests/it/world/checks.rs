@@ -130,7 +130,8 @@ impl World {
             .collect();
         let answers = self.answers.clone();
         for (name, answer) in answers {
-            let bytes = self.configs.get(&name).map_or_else(|| envelope(name), |(bytes, _)| bytes.clone());
+            let bytes =
+                self.configs.get(&name).map_or_else(|| envelope(name), |(bytes, _)| bytes.clone());
             match answer {
                 Some(Status::Success) if !chain.contains(&bytes) => {
                     self.violation(format!("acknowledged envelope {name} is not in the chain"));
