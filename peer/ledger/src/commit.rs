@@ -1,7 +1,7 @@
 //! The commit of one block, top to bottom: verify, judge, log, write.
 //!
-//! The block reaches the log, with flags and commit hash, and is synced before anything else is written; whatever is
-//! lost after that is replayed. An error on the way never turns into a verdict: the ledger stops and says why.
+//! The block reaches the log, with flags and commit hash, and is synced before state is written; whatever is lost after
+//! that is replayed. Private data alone is synced before the block, because no replay could bring it back. An error on the way never turns into a verdict: the ledger stops and says why.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -119,19 +119,24 @@ impl Ledger {
         }
 
         let valid = candidates.into_iter().filter(|c| codes[c.position as usize] == Code::Valid);
-        let (valid, previous) = (valid.collect(), Some(tip.savepoint.clone()));
-        let tx_ids = transactions.iter().map(|examined| examined.tx_id.as_str()).collect();
+        let (valid, previous) = (valid.collect::<Vec<_>>(), Some(tip.savepoint.clone()));
+        let tx_ids: Vec<_> = transactions.iter().map(|it| it.tx_id.as_str()).collect();
+        let held = write::held(&self.private, number, &valid, &tx_ids).map_err(Error::Private)?;
         let updates = outcome.updates;
-        let judged = Judged { block: &block, codes: &codes, tx_ids, valid, updates, previous };
+        let judged =
+            Judged { block: &block, codes: &codes, tx_ids, valid, updates, previous, held: &held };
         let savepoint = judged.savepoint();
-        let batch = judged.batch(&savepoint, state, self.options.history)?;
+        let batch = judged.batch(&savepoint, state, &self.private, self.options.history)?;
 
         block::set_flags(&mut block, &flags(&codes));
         block::set_commit_hash(&mut block, savepoint.commit_hash.as_ref().map_or(&[], |h| &h[..]));
         let started = Instant::now();
+        self.private.keep(number, &held).map_err(Error::Private)?;
         self.blocks.append(&block)?;
         let log = started.elapsed();
         self.engine.write(batch)?;
+        let tx_ids = prefetched.transactions.iter().map(|it| it.tx_id.as_str());
+        self.private.forget(number, tx_ids).map_err(Error::Private)?;
         let spent = Spent { log, state: started.elapsed() - log };
 
         let bundle = config.map(|(_, bundle)| bundle);

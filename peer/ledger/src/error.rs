@@ -41,6 +41,9 @@ pub enum Error {
     /// Reading or writing state failed.
     #[error("{0}")]
     State(#[from] EngineError),
+    /// Reading or writing the folder of private data failed; what is in it comes back from nowhere else.
+    #[error("private data: {0}")]
+    Private(#[source] EngineError),
     /// A definition in `_lifecycle` state cannot be read.
     #[error(transparent)]
     Definition(#[from] DefinitionError),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::definition::DefinitionError;
 use crate::definition::{self, Definition};
+use crate::private;
 use crate::state::{EngineError, Key, StateView, WriteBatch, damaged, split_name};
 use crate::updates::{Place, Row, Updates};
 
@@ -83,6 +84,7 @@ fn expire(
                 let collection = entry.place.collection.unwrap_or_default();
                 let key = Key::Hashed { namespace, collection, key_hash: key };
                 batch.delete(key.column(), key.bytes());
+                private::remove(batch, (namespace, collection, entry.place.key), state)?;
             }
             batch.delete(prefix.column(), stored);
         }

@@ -18,8 +18,10 @@ use crate::error::Error;
 use crate::history::{self, KeyModification};
 use crate::index::{self, Savepoint, TxStatus};
 use crate::options::Options;
+use crate::private::NoteError;
+use crate::private::PrivateStore;
 use crate::recovery;
-use crate::simulator::Simulator;
+use crate::simulator::{SimulationResult, Simulator};
 use crate::state::{Engine, Read, RocksEngine, StateView};
 use crate::validator::{OwnEndorsements, Prefetched, Prefetcher, prefetch};
 
@@ -29,6 +31,9 @@ const BLOCKS: &str = "blocks";
 /// Folder of state, history and indexes below a ledger's folder.
 const STATE: &str = "state";
 
+/// Folder of private data below a ledger's folder; unlike state it is no copy of anything.
+const PRIVATE: &str = "private";
+
 /// One channel's blocks and the state they lead to.
 ///
 /// Any number of threads may read and simulate while one commits.
@@ -36,6 +41,7 @@ pub struct Ledger {
     pub(crate) channel_id: String,
     pub(crate) blocks: Blocks,
     pub(crate) engine: Box<dyn Engine>,
+    pub(crate) private: PrivateStore,
     pub(crate) options: Options,
     pub(crate) tip: RwLock<Tip>,
     /// Held while a block is committed.
@@ -44,6 +50,9 @@ pub struct Ledger {
     pub(crate) halted: RwLock<Option<String>>,
     own: Arc<OwnEndorsements>,
 }
+
+/// State, and private data beside it.
+type Stores = (Box<dyn Engine>, PrivateStore);
 
 /// Where the chain ends, and the configuration in force for the next block.
 #[derive(Debug, Clone)]
@@ -65,7 +74,8 @@ impl Ledger {
             return Err(folder(dir, "holds a ledger already"));
         }
         let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
-        Self::start(storage, Box::new(engine), genesis, options)
+        let private = private(dir, &options)?;
+        Self::begun(storage, (Box::new(engine), private), genesis, options)
     }
 
     /// Opens the ledger in `dir`; what a crash or a lost state folder left behind is replayed from the block log.
@@ -90,13 +100,24 @@ impl Ledger {
             return Err(folder(dir, "holds no ledger"));
         }
         let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
-        Self::recovered(blocks, Box::new(engine), options)
+        let private = private(dir, &options)?;
+        Self::recovered(blocks, (Box::new(engine), private), options)
     }
 
     /// [`Ledger::create`] over storage of the caller's choice.
     pub fn start(
         storage: Arc<dyn Storage>,
         engine: Box<dyn Engine>,
+        genesis: &Block,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let private = PrivateStore::in_memory(options.msp_id.clone())?;
+        Self::begun(storage, (engine, private), genesis, options)
+    }
+
+    fn begun(
+        storage: Arc<dyn Storage>,
+        stores: Stores,
         genesis: &Block,
         options: Options,
     ) -> Result<Self, Error> {
@@ -107,7 +128,7 @@ impl Ledger {
             block::set_flags(&mut genesis, &[0]);
             blocks.append(&genesis)?;
         }
-        Self::recovered(blocks, engine, options)
+        Self::recovered(blocks, stores, options)
     }
 
     /// [`Ledger::open`] over storage of the caller's choice.
@@ -116,15 +137,17 @@ impl Ledger {
         engine: Box<dyn Engine>,
         options: Options,
     ) -> Result<Self, Error> {
-        Self::recovered(Blocks::open(storage)?, engine, options)
+        let private = PrivateStore::in_memory(options.msp_id.clone())?;
+        Self::recovered(Blocks::open(storage)?, (engine, private), options)
     }
 
-    fn recovered(blocks: Blocks, engine: Box<dyn Engine>, options: Options) -> Result<Self, Error> {
-        let tip = recovery::recover(&blocks, &*engine, options.history)?;
+    fn recovered(blocks: Blocks, stores: Stores, options: Options) -> Result<Self, Error> {
+        let (engine, private) = stores;
+        let tip = recovery::recover(&blocks, &*engine, &private, options.history)?;
         let channel_id = tip.bundle.channel_id().to_owned();
         let (tip, committing, halted) = (RwLock::new(tip), Mutex::default(), RwLock::default());
         let own = Arc::default();
-        Ok(Ledger { channel_id, blocks, engine, options, tip, committing, halted, own })
+        Ok(Ledger { channel_id, blocks, engine, private, options, tip, committing, halted, own })
     }
 
     // === what it is ===
@@ -259,10 +282,24 @@ impl Ledger {
         prefetch(block, &self.prefetcher())
     }
 
+    /// Keeps what a simulation wrote into collections that this peer holds until its transaction is committed.
+    ///
+    /// It is on the disk when this returns, so that an endorsement may then leave the peer.
+    pub fn note_private(&self, tx_id: &str, simulated: &SimulationResult) -> Result<(), NoteError> {
+        match &simulated.private {
+            Some(set) => self.private.note(tx_id, simulated.height, set),
+            None => Ok(()),
+        }
+    }
+
     /// Remembers an endorsement this process made, so that the committer need not check its signature again.
     pub fn note_endorsement(&self, response_payload: &[u8], endorser: &[u8], signature: &[u8]) {
         self.own.note(response_payload, endorser, signature);
     }
+}
+
+fn private(dir: &Path, options: &Options) -> Result<PrivateStore, Error> {
+    PrivateStore::open(&dir.join(PRIVATE), options.msp_id.clone()).map_err(Error::Private)
 }
 
 fn folder(dir: &Path, reason: impl ToString) -> Error {

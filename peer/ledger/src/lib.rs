@@ -3,7 +3,7 @@
 //! Place in the flow: the endorser simulates on a [`Ledger`]'s snapshot; the committer hands it ordered blocks. A block is
 //! [prefetched](Ledger::prefetch) on any thread and [committed](Ledger::commit) in order: verify, decide, MVCC, block log
 //! with fsync, then one batch of state, history and indexes. State is only ever written from blocks, and everything
-//! but the block log can be lost and replayed.
+//! but the block log and the plaintext of private data can be lost and replayed.
 //!
 //! *Invariant:* no clock, no randomness and no map order in anything that decides. Guard: the replay of real Fabric
 //! ledgers to equal codes and equal commit hashes (`tests/it/golden.rs`).
@@ -20,6 +20,7 @@ mod ledger;
 mod merge;
 pub mod mvcc;
 mod options;
+mod private;
 mod range_check;
 mod recovery;
 pub mod simulator;
@@ -36,6 +37,7 @@ pub use history::{KeyModification, MAX_MODIFICATIONS};
 pub use index::{Savepoint, TxStatus};
 pub use ledger::Ledger;
 pub use options::Options;
+pub use private::NoteError;
 pub use simulator::{SimulationError, SimulationResult, Simulator};
 pub use updates::{NamespaceUpdates, Row, Rows, Updates};
 pub use validator::{ForeignChannels, Prefetched, Prefetcher};

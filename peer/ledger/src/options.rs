@@ -14,6 +14,8 @@ pub struct Options {
     pub history: bool,
     /// What to do with transactions made for another channel.
     pub foreign_channels: ForeignChannels,
+    /// The organisation whose private data is held; none: hashes only.
+    pub msp_id: Option<String>,
 }
 
 impl Default for Options {
@@ -23,6 +25,7 @@ impl Default for Options {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             history: true,
             foreign_channels: ForeignChannels::default(),
+            msp_id: None,
         }
     }
 }

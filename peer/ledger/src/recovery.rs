@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::index::Savepoint;
 use crate::ledger::{Tip, reader};
 use crate::mvcc::{self, Candidate};
+use crate::private::PrivateStore;
 use crate::state::{Engine, StateView};
 use crate::validator::action_of;
 use crate::write::{self, Judged};
@@ -48,7 +49,12 @@ pub(crate) fn check_application(bundle: &Bundle) -> Result<(), &'static str> {
 }
 
 /// Brings state to the height of the log and gives the end of the chain.
-pub(crate) fn recover(blocks: &Blocks, engine: &dyn Engine, history: bool) -> Result<Tip, Error> {
+pub(crate) fn recover(
+    blocks: &Blocks,
+    engine: &dyn Engine,
+    private: &PrivateStore,
+    history: bool,
+) -> Result<Tip, Error> {
     let mut savepoint = Savepoint::read(engine)?;
     let log = blocks.height();
     let state = savepoint.as_ref().map_or(0, |savepoint| savepoint.height);
@@ -57,7 +63,7 @@ pub(crate) fn recover(blocks: &Blocks, engine: &dyn Engine, history: bool) -> Re
     }
     for number in state..log {
         let stored = stored_block(blocks, number)?;
-        savepoint = Some(replay(&stored, savepoint, engine, history)?);
+        savepoint = Some(replay(&stored, savepoint, engine, private, history)?);
     }
     let Some(savepoint) = savepoint else {
         return Err(Error::Genesis("the block log is empty".into()));
@@ -91,6 +97,7 @@ fn replay(
     stored: &Block,
     previous: Option<Savepoint>,
     engine: &dyn Engine,
+    private: &PrivateStore,
     history: bool,
 ) -> Result<Savepoint, Error> {
     let number = block::number(stored);
@@ -112,11 +119,13 @@ fn replay(
         write::add_config(&mut updates, config, number);
     }
     let tx_ids: Vec<String> = envelopes.iter().map(index_id).collect();
-    let tx_ids = tx_ids.iter().map(String::as_str).collect();
-    let judged = Judged { block: stored, codes: &codes, tx_ids, valid, updates, previous };
+    let tx_ids: Vec<_> = tx_ids.iter().map(String::as_str).collect();
+    let held = write::held(private, number, &valid, &tx_ids).map_err(Error::Private)?;
+    let judged =
+        Judged { block: stored, codes: &codes, tx_ids, valid, updates, previous, held: &held };
     let savepoint = judged.savepoint();
     check_commit_hash(stored, &savepoint)?;
-    engine.write(judged.batch(&savepoint, state, history)?)?;
+    engine.write(judged.batch(&savepoint, state, private, history)?)?;
     Ok(savepoint)
 }
 

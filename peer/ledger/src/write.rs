@@ -7,6 +7,7 @@ use carecord_proto::{block, rwset::TxRwSet};
 
 use crate::index::{self, Savepoint};
 use crate::mvcc::Candidate;
+use crate::private::{self, Held, PrivateStore, Transaction};
 use crate::state::{EngineError, Key, StateView, Version, WriteBatch};
 use crate::updates::{Place, Row, Updates};
 use crate::{commit_hash, expiry};
@@ -23,6 +24,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) valid: Vec<Candidate<'a>>,
     pub(crate) updates: Updates,
     pub(crate) previous: Option<Savepoint>,
+    /// What this peer holds of the block's private writes.
+    pub(crate) held: &'a [Held],
 }
 
 impl Judged<'_> {
@@ -47,12 +50,14 @@ impl Judged<'_> {
         &self,
         savepoint: &Savepoint,
         state: StateView<'_>,
+        store: &PrivateStore,
         history: bool,
     ) -> Result<WriteBatch, EngineError> {
         let mut batch = WriteBatch::default();
         let number = block::number(self.block);
         self.updates.write_to(&mut batch);
         expiry::add_to(&mut batch, number, &self.updates, state)?;
+        private::add_to(&mut batch, number, &self.updates, (store, self.held), state)?;
         if history {
             for candidate in &self.valid {
                 add_history(&mut batch, number, candidate);
@@ -64,6 +69,21 @@ impl Judged<'_> {
         savepoint.write_to(&mut batch);
         Ok(batch)
     }
+}
+
+/// What this peer holds of the private writes of a block's valid transactions.
+pub(crate) fn held(
+    store: &PrivateStore,
+    number: u64,
+    valid: &[Candidate<'_>],
+    tx_ids: &[&str],
+) -> Result<Vec<Held>, EngineError> {
+    let transactions = valid.iter().filter_map(|candidate| {
+        let Candidate { position, rwset } = *candidate;
+        let tx_id = usize::try_from(position).ok().and_then(|position| tx_ids.get(position))?;
+        Some(Transaction { position, tx_id, rwset })
+    });
+    store.of_block(number, &transactions.collect::<Vec<_>>())
 }
 
 /// Codes as the transactions filter holds them.

@@ -43,6 +43,11 @@ pub enum SimulationError {
     /// More pages or iterators than allowed.
     #[error("too many open iterators: the limit is {0}")]
     TooManyRanges(usize),
+    /// A write in a transaction that has scanned private data, which leaves no trace that could be checked.
+    #[error(
+        "txid [{0}]: unsuppored transaction. Queries on pvt data is supported only in a read-only transaction"
+    )]
+    PrivateScan(String),
     /// A page size that is not positive.
     #[error("page size must be positive, not {0}")]
     PageSize(i32),
@@ -74,6 +79,8 @@ pub struct Simulator<'a> {
     touched: BTreeMap<String, Touched>,
     /// Whether a paginated query was made, after which nothing may be written.
     paged: bool,
+    /// Whether private data was scanned, with the same consequence.
+    scanned: bool,
     written: bool,
 }
 
@@ -117,6 +124,7 @@ impl<'a> Simulator<'a> {
             next_range: 0,
             touched: BTreeMap::new(),
             paged: false,
+            scanned: false,
             written: false,
         })
     }
@@ -237,6 +245,9 @@ impl<'a> Simulator<'a> {
     fn about_to_write(&mut self) -> Result<(), SimulationError> {
         if self.paged {
             return Err(SimulationError::WriteAfterPage(self.tx_id.clone()));
+        }
+        if self.scanned {
+            return Err(SimulationError::PrivateScan(self.tx_id.clone()));
         }
         self.written = true;
         Ok(())

@@ -20,21 +20,43 @@ impl Simulator<'_> {
 
     /// A private key's value, recorded as a hashed read.
     ///
-    /// This peer keeps hashes only: a key that exists on the channel gives [`SimulationError::NotHeld`].
+    /// A key that exists on the channel and whose value is not on this peer gives [`SimulationError::NotHeld`].
     pub fn get_private(
         &mut self,
         namespace: &str,
         collection: &str,
         key: &str,
     ) -> Result<Option<Bytes>, SimulationError> {
-        match self.hashed_read(namespace, collection, key)? {
-            None => Ok(None),
-            Some(_) => Err(SimulationError::NotHeld {
+        let Some(hashed) = self.hashed_read(namespace, collection, key)? else { return Ok(None) };
+        let held = self.state().private(namespace, collection, key.as_bytes())?;
+        match held.filter(|value| hashed.value == sha256(&[value])[..]) {
+            Some(value) => Ok(Some(value)),
+            None => Err(SimulationError::NotHeld {
                 namespace: namespace.to_owned(),
                 collection: collection.to_owned(),
                 key: key.to_owned(),
             }),
         }
+    }
+
+    /// Up to `limit` private keys that this peer holds, with `start <= key`, and `key < end` unless `end` is empty.
+    ///
+    /// Other peers may hold other keys, so nothing is recorded, and a transaction that scans cannot write.
+    pub fn private_range(
+        &mut self,
+        namespace: &str,
+        collection: &str,
+        (start, end): (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, SimulationError> {
+        if self.written {
+            return Err(SimulationError::PrivateScan(self.tx_id.clone()));
+        }
+        self.scanned = true;
+        let range = (start.as_bytes(), end.as_bytes());
+        let rows = self.state().private_range(namespace, collection, range, limit)?;
+        let text = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
+        Ok(rows.into_iter().map(|(key, value)| (text(&key), value)).collect())
     }
 
     /// A private key's metadata, recorded as a hashed read.

@@ -10,6 +10,11 @@
 //! | Index | `X` expiring block, committing block, namespace, collection, key hash | nothing |
 //! | Index | `S` | savepoint: height, header hash, commit hash, config block |
 //! | Index | `F` | format |
+//! | Private | `V` namespace collection key | value, of collections that this peer holds |
+//! | Private | `K` namespace collection key-hash | the key behind the hash |
+//! | Private | `T` tx id, height | private write sets endorsed at that height; folder `private` |
+//! | Private | `A` height, tx id | nothing; finds the old ones |
+//! | Private | `D` block, position, namespace, collection | the write set committed there |
 //!
 //! Names are preceded by their length, so no two keys can run into each other whatever a name contains; keys and
 //! hashes come last and are not, so that they sort as raw bytes. Numbers are big-endian; `!n` is the complement.
@@ -23,11 +28,13 @@ pub enum Column {
     History,
     /// Transaction ids, block hashes, expiry schedule, savepoint.
     Index,
+    /// Plaintext of collections that this peer holds.
+    Private,
 }
 
 impl Column {
     /// Every column, in a fixed order.
-    pub const ALL: [Column; 3] = [Column::State, Column::History, Column::Index];
+    pub const ALL: [Column; 4] = [Column::State, Column::History, Column::Index, Column::Private];
 
     /// The name of the column family.
     pub fn name(self) -> &'static str {
@@ -35,6 +42,7 @@ impl Column {
             Column::State => "state",
             Column::History => "history",
             Column::Index => "index",
+            Column::Private => "private",
         }
     }
 }
@@ -75,6 +83,32 @@ pub(crate) enum Key<'a> {
     },
     Savepoint,
     Format,
+    Private {
+        namespace: &'a str,
+        collection: &'a str,
+        key: &'a [u8],
+    },
+    PrivateName {
+        namespace: &'a str,
+        collection: &'a str,
+        key_hash: &'a [u8],
+    },
+    Transient {
+        tx_id: &'a str,
+        height: u64,
+    },
+    TransientAll,
+    TransientEnd,
+    TransientAge {
+        height: u64,
+        tx_id: &'a str,
+    },
+    Kept {
+        block: u64,
+        tx: u64,
+        namespace: &'a str,
+        collection: &'a str,
+    },
 }
 
 impl Key<'_> {
@@ -82,6 +116,13 @@ impl Key<'_> {
         match self {
             Key::Public { .. } | Key::Hashed { .. } => Column::State,
             Key::History { .. } | Key::HistoryOf { .. } => Column::History,
+            Key::Private { .. }
+            | Key::PrivateName { .. }
+            | Key::Transient { .. }
+            | Key::TransientAll
+            | Key::TransientEnd
+            | Key::TransientAge { .. }
+            | Key::Kept { .. } => Column::Private,
             _ => Column::Index,
         }
     }
@@ -130,14 +171,56 @@ impl Key<'_> {
             }
             Key::Savepoint => out.push(b'S'),
             Key::Format => out.push(b'F'),
+            Key::Private { namespace, collection, key } => {
+                out.push(b'V');
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, collection.as_bytes());
+                out.extend_from_slice(key);
+            }
+            Key::PrivateName { namespace, collection, key_hash } => {
+                out.push(b'K');
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, collection.as_bytes());
+                out.extend_from_slice(key_hash);
+            }
+            Key::Transient { tx_id, height } => {
+                out.push(b'T');
+                name(&mut out, tx_id.as_bytes());
+                out.extend_from_slice(&height.to_be_bytes());
+            }
+            Key::TransientAll => out.push(b'T'),
+            Key::TransientEnd => out.push(b'T' + 1),
+            Key::TransientAge { height, tx_id } => {
+                out.push(b'A');
+                out.extend_from_slice(&height.to_be_bytes());
+                out.extend_from_slice(tx_id.as_bytes());
+            }
+            Key::Kept { block, tx, namespace, collection } => {
+                out.push(b'D');
+                out.extend_from_slice(&block.to_be_bytes());
+                out.extend_from_slice(&tx.to_be_bytes());
+                name(&mut out, namespace.as_bytes());
+                name(&mut out, collection.as_bytes());
+            }
         }
         out
+    }
+
+    /// Height and id of a stored [`Key::TransientAge`].
+    pub(crate) fn read_age(stored: &[u8]) -> Option<(u64, &str)> {
+        let (height, tx_id) = stored.strip_prefix(b"A")?.split_first_chunk::<8>()?;
+        Some((u64::from_be_bytes(*height), std::str::from_utf8(tx_id).ok()?))
     }
 }
 
 /// The first key behind all keys of a namespace: the end of an open range.
 pub(crate) fn key_after_namespace(namespace: &str) -> Vec<u8> {
     successor(Key::Public { namespace, key: b"" }.bytes())
+}
+
+/// The first key behind all values of a collection.
+pub(crate) fn key_after_collection(namespace: &str, collection: &str) -> Vec<u8> {
+    successor(Key::Private { namespace, collection, key: b"" }.bytes())
 }
 
 /// The smallest key greater than every key that starts with `prefix`.

@@ -1,4 +1,4 @@
-//! RocksDB as the engine of a peer: no write-ahead log, atomic flush, small memtables.
+//! RocksDB as the engine of a peer: small memtables, atomic flush, and for state no write-ahead log.
 //!
 //! A block's rows reach all column families in one batch together with the savepoint, and are flushed together or
 //! not at all; what a crash loses is replayed from the block log. The first background error ends the use of the
@@ -28,17 +28,37 @@ pub struct RocksOptions {
     pub cache_bytes: usize,
     /// Table files held open.
     pub open_files: i32,
+    /// Whether a write is on the disk when it returns; else a crash loses what was not flushed.
+    pub durable: bool,
+}
+
+impl RocksOptions {
+    /// For a database that is written seldom.
+    pub(crate) fn small() -> Self {
+        RocksOptions {
+            memtable_bytes: 512 << 10,
+            cache_bytes: 512 << 10,
+            open_files: 16,
+            durable: false,
+        }
+    }
 }
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        RocksOptions { memtable_bytes: 4 << 20, cache_bytes: 4 << 20, open_files: 64 }
+        RocksOptions {
+            memtable_bytes: 4 << 20,
+            cache_bytes: 4 << 20,
+            open_files: 64,
+            durable: false,
+        }
     }
 }
 
 /// State in a RocksDB folder.
 pub struct RocksEngine {
     db: Db,
+    durable: bool,
 }
 
 impl RocksEngine {
@@ -49,7 +69,7 @@ impl RocksEngine {
             ColumnFamilyDescriptor::new(column.name(), column_options(column, options, &cache))
         });
         let db = Db::open_cf_descriptors(&database_options(options), path, columns)?;
-        let engine = RocksEngine { db };
+        let engine = RocksEngine { db, durable: options.durable };
         engine.check_format()?;
         Ok(engine)
     }
@@ -140,7 +160,8 @@ impl Engine for RocksEngine {
             }
         }
         let mut options = WriteOptions::default();
-        options.disable_wal(true);
+        options.disable_wal(!self.durable);
+        options.set_sync(self.durable);
         Ok(self.db.write_opt(rows, &options)?)
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::keys::key_after_namespace;
+use super::keys::{key_after_collection, key_after_namespace};
 use super::{EngineError, Key, Read, Versioned};
 
 /// Typed reads of committed state.
@@ -54,6 +54,35 @@ impl<'a> StateView<'a> {
                 Ok((Bytes::from(key).slice(prefix..), value))
             })
             .collect()
+    }
+
+    /// The value behind a private key's hash, if this peer holds it.
+    pub fn private(
+        &self,
+        namespace: &str,
+        collection: &str,
+        key: &[u8],
+    ) -> Result<Option<Bytes>, EngineError> {
+        let key = Key::Private { namespace, collection, key };
+        self.reader.get(key.column(), &key.bytes())
+    }
+
+    /// Up to `limit` private keys held here with `start <= key`, and `key < end` unless `end` is empty.
+    pub fn private_range(
+        &self,
+        namespace: &str,
+        collection: &str,
+        (start, end): (&[u8], &[u8]),
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
+        let from = Key::Private { namespace, collection, key: start };
+        let prefix = from.bytes().len() - start.len();
+        let to = match end {
+            [] => key_after_collection(namespace, collection),
+            _ => Key::Private { namespace, collection, key: end }.bytes(),
+        };
+        let rows = self.reader.scan(from.column(), &from.bytes(), &to, limit)?;
+        Ok(rows.into_iter().map(|(key, value)| (Bytes::from(key).slice(prefix..), value)).collect())
     }
 
     pub(crate) fn reader(&self) -> &'a dyn Read {

@@ -10,6 +10,7 @@ mod golden;
 mod killers;
 mod network;
 mod pipeline;
+mod private;
 mod rows;
 mod support;
 mod table;
