@@ -67,6 +67,10 @@ struct Change {
 // === impl ReadOnly ===
 
 impl Storage for ReadOnly {
+    fn remove(&self, _: &str) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
     fn create(&self, _name: &str) -> io::Result<Arc<dyn StoredFile>> {
         Ok(Arc::new(Untouched::new(None, 0)))
     }

@@ -94,6 +94,20 @@ impl BlockLog {
         Ok(())
     }
 
+    /// Takes the blocks from `number` on away for good; see [`RecordLog::cut`].
+    pub fn cut(&mut self, number: u64) -> Result<(), Error> {
+        self.sync()?;
+        let reader = self.reader();
+        let Some(position) = reader.position(number)? else { return Ok(()) };
+        self.log.cut(position)?;
+        let mut index = self.index.write();
+        index.count = number - index.first;
+        let kept = usize::try_from(index.count.div_ceil(STRIDE)).unwrap_or(usize::MAX);
+        index.positions.truncate(kept);
+        self.next = (index.count > 0).then_some(number);
+        Ok(())
+    }
+
     /// The number that the next block must have.
     pub fn height(&self) -> u64 {
         self.next.unwrap_or(0)

@@ -133,6 +133,33 @@ impl RecordLog {
         Ok(())
     }
 
+    /// Takes everything from `position` on away for good: where a record starts, or the end.
+    ///
+    /// Only while nobody reads. The mark goes first and the newest segment next, so that whatever a crash leaves is a
+    /// whole log: the old one, the new one, or one that ends with a segment in between.
+    pub fn cut(&mut self, position: u64) -> Result<(), Error> {
+        self.check_running()?;
+        let position = position.max(HEAD as u64);
+        if position != self.end() && self.shared.head(position, self.end())?.is_none() {
+            return Err(Error::NoRecord(position));
+        }
+        self.sync()?;
+        self.mark_until(position)?;
+        let marked = self.mark.sync();
+        self.stop_on_error(format::MARK_NAME, marked)?;
+        while self.shared.last().base >= position {
+            let segment = self.shared.pop();
+            let removed = self.storage.remove(&segment.name);
+            self.stop_on_error(&segment.name, removed)?;
+        }
+        let segment = self.shared.last();
+        let cut = segment.file.truncate(position - segment.base).and_then(|()| segment.file.sync());
+        self.stop_on_error(&segment.name, cut)?;
+        self.shared.set_end(position);
+        self.shared.set_synced(position);
+        Ok(())
+    }
+
     /// Reads a record of one's own, synced or not.
     pub fn read(&self, position: u64) -> Result<Record, Error> {
         self.shared.read(position, self.end())
@@ -170,9 +197,13 @@ impl RecordLog {
     }
 
     fn write_mark(&mut self) -> Result<(), Error> {
+        self.mark_until(self.end())
+    }
+
+    fn mark_until(&mut self, position: u64) -> Result<(), Error> {
         self.mark_turn += 1;
         let offset = self.mark_turn % 2 * MARK_SLOT;
-        let written = self.mark.write_at(&format::mark(self.end(), self.mark_turn), offset);
+        let written = self.mark.write_at(&format::mark(position, self.mark_turn), offset);
         self.stop_on_error(format::MARK_NAME, written)
     }
 

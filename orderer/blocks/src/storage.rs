@@ -19,6 +19,8 @@ pub trait Storage: Debug + Send + Sync {
     fn create(&self, name: &str) -> io::Result<Arc<dyn StoredFile>>;
     /// Opens a file that exists, to read and write.
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>>;
+    /// Takes a file away, and makes that durable.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// The names of all files, sorted.
     fn list(&self) -> io::Result<Vec<String>>;
     /// The file's full name, for messages to an operator.

@@ -47,7 +47,7 @@ fn covered(updates: &Updates) -> Covered {
 }
 
 /// Block and transaction number, each as one length byte and its minimal big-endian bytes.
-fn version_bytes(version: Version) -> Vec<u8> {
+pub(crate) fn version_bytes(version: Version) -> Vec<u8> {
     let mut out = Vec::with_capacity(18);
     for number in [version.block, version.tx] {
         let bytes = number.to_be_bytes();

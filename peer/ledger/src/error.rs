@@ -3,6 +3,7 @@
 use carecord_blocks::verify;
 
 use crate::definition::DefinitionError;
+use crate::snapshot::SnapshotError;
 use crate::state::EngineError;
 
 /// Why a ledger could not be opened, read or extended.
@@ -73,6 +74,48 @@ pub enum Error {
         /// The first error.
         reason: String,
     },
+    /// A snapshot could not be written or used.
+    #[error("snapshot: {0}")]
+    Snapshot(#[from] SnapshotError),
+    /// What is asked for lies before the snapshot that this ledger began with; Fabric's text.
+    #[error(
+        "cannot serve block [{block}]. The ledger is bootstrapped from a snapshot. First available block = [{first}]"
+    )]
+    BlockBeforeSnapshot {
+        /// The block asked for.
+        block: u64,
+        /// The first one that is here.
+        first: u64,
+    },
+    /// A transaction of before the snapshot: its id is known and nothing else; Fabric's text.
+    #[error(
+        "details for the TXID [{tx_id}] not available. Ledger bootstrapped from a snapshot. First available block [{first}]"
+    )]
+    TxBeforeSnapshot {
+        /// The transaction.
+        tx_id: String,
+        /// The first block that is here.
+        first: u64,
+    },
+    /// A running process has the ledger open.
+    #[error("{path}: a running node has this ledger open")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
+    /// The ledger's end does not lie where it would have to.
+    #[error("block {to} cannot be the last one: the ledger has blocks {first} to {last}")]
+    NoSuchEnd {
+        /// The block asked for.
+        to: u64,
+        /// The first block, or the last one of the snapshot.
+        first: u64,
+        /// The last block.
+        last: u64,
+    },
+    /// Stored state is not what the blocks lead to.
+    #[error("stored state differs from what the blocks lead to, first at {0}")]
+    StateDiffers(String),
     /// The folder holds no ledger, or already one.
     #[error("{path}: {reason}")]
     Folder {

@@ -62,11 +62,28 @@ impl Savepoint {
     }
 }
 
+/// What is known of a spent transaction id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// Its first occurrence.
+    At(TxStatus),
+    /// It came before the snapshot that this ledger began with.
+    BeforeSnapshot,
+}
+
 /// The first occurrence of a transaction id.
-pub(crate) fn transaction(reader: &dyn Read, tx_id: &str) -> Result<Option<TxStatus>, EngineError> {
+pub(crate) fn transaction(reader: &dyn Read, tx_id: &str) -> Result<Option<Spent>, EngineError> {
     let key = Key::TxId(tx_id);
     let Some(stored) = reader.get(key.column(), &key.bytes())? else { return Ok(None) };
-    decode_status(stored).map(Some).ok_or_else(|| damaged(&key.bytes()))
+    if stored.is_empty() {
+        return Ok(Some(Spent::BeforeSnapshot));
+    }
+    decode_status(stored).map(|at| Some(Spent::At(at))).ok_or_else(|| damaged(&key.bytes()))
+}
+
+/// The row of an id that was spent before a snapshot, of which nothing else is known.
+pub(crate) fn spent_before(tx_id: &str) -> (Vec<u8>, Bytes) {
+    (Key::TxId(tx_id).bytes(), Bytes::new())
 }
 
 /// The number of the block with this header hash.
@@ -127,8 +144,9 @@ mod tests {
         add(4, &[("a", Valid), ("", Valid), ("a", DuplicateTxid), ("b", BadProposalTxid)]);
         add(5, &[("b", DuplicateTxid)]);
         let status = |id| transaction(&engine, id).unwrap();
-        assert_eq!(status("a"), Some(TxStatus { code: Valid, block: 4, tx: 0 }));
-        assert_eq!(status("b"), Some(TxStatus { code: BadProposalTxid, block: 4, tx: 3 }));
+        assert_eq!(status("a"), Some(Spent::At(TxStatus { code: Valid, block: 4, tx: 0 })));
+        let of_b = TxStatus { code: BadProposalTxid, block: 4, tx: 3 };
+        assert_eq!(status("b"), Some(Spent::At(of_b)));
         assert_eq!(status(""), None);
     }
 

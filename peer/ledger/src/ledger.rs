@@ -8,7 +8,7 @@ use carecord_blocks::BlockReader;
 use carecord_blocks::storage::{Disk, Storage};
 use carecord_channel::Bundle;
 use carecord_proto::block;
-use carecord_proto::common::{Block, BlockchainInfo};
+use carecord_proto::common::{Block, BlockchainInfo, BootstrappingSnapshotInfo};
 use carecord_proto::protos::ProcessedTransaction;
 use parking_lot::{Mutex, RwLock};
 
@@ -16,20 +16,21 @@ use crate::blocks::Blocks;
 use crate::definition::{self, Definition};
 use crate::error::Error;
 use crate::history::{self, KeyModification};
-use crate::index::{self, Savepoint, TxStatus};
+use crate::index::{self, Savepoint, Spent, TxStatus};
 use crate::options::Options;
 use crate::private::NoteError;
 use crate::private::PrivateStore;
-use crate::recovery;
+use crate::recovery::{self, Base};
 use crate::simulator::{SimulationResult, Simulator};
+use crate::snapshot::{self, Snapshot};
 use crate::state::{Engine, Read, RocksEngine, StateView};
 use crate::validator::{OwnEndorsements, Prefetched, Prefetcher, prefetch};
 
 /// Folder of the block log below a ledger's folder.
-const BLOCKS: &str = "blocks";
+pub(crate) const BLOCKS: &str = "blocks";
 
 /// Folder of state, history and indexes below a ledger's folder.
-const STATE: &str = "state";
+pub(crate) const STATE: &str = "state";
 
 /// Folder of private data below a ledger's folder; unlike state it is no copy of anything.
 const PRIVATE: &str = "private";
@@ -43,6 +44,8 @@ pub struct Ledger {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) private: PrivateStore,
     pub(crate) options: Options,
+    /// The first block that is here: 0 unless the ledger began with a snapshot.
+    first: u64,
     pub(crate) tip: RwLock<Tip>,
     /// Held while a block is committed.
     pub(crate) committing: Mutex<()>,
@@ -91,17 +94,24 @@ impl Ledger {
     }
 
     fn open_stored(dir: &Path, options: Options) -> Result<Self, Error> {
-        if !dir.join(BLOCKS).exists() {
+        let snapshot = Some(dir.join(snapshot::FOLDER)).filter(|folder| folder.exists());
+        if snapshot.is_none() && !dir.join(BLOCKS).exists() {
             return Err(folder(dir, "holds no ledger"));
         }
         let storage = Disk::open(dir.join(BLOCKS)).map_err(|error| folder(dir, error))?;
         let blocks = Blocks::open(storage)?;
-        if blocks.height() == 0 {
+        if snapshot.is_none() && blocks.height() == 0 {
             return Err(folder(dir, "holds no ledger"));
         }
         let engine = RocksEngine::open(&dir.join(STATE), &options.state)?;
         let private = private(dir, &options)?;
-        Self::recovered(blocks, (Box::new(engine), private), options)
+        Self::recovered(blocks, (Box::new(engine), private), snapshot.as_deref(), options)
+    }
+
+    /// Makes the ledger of a channel in the missing folder `dir` from a snapshot, without the blocks before it.
+    pub fn join(dir: &Path, from: &Path, options: Options) -> Result<Self, Error> {
+        snapshot::install(from, dir)?;
+        Self::open(dir, options)
     }
 
     /// [`Ledger::create`] over storage of the caller's choice.
@@ -128,7 +138,7 @@ impl Ledger {
             block::set_flags(&mut genesis, &[0]);
             blocks.append(&genesis)?;
         }
-        Self::recovered(blocks, stores, options)
+        Self::recovered(blocks, stores, None, options)
     }
 
     /// [`Ledger::open`] over storage of the caller's choice.
@@ -138,16 +148,45 @@ impl Ledger {
         options: Options,
     ) -> Result<Self, Error> {
         let private = PrivateStore::in_memory(options.msp_id.clone())?;
-        Self::recovered(Blocks::open(storage)?, (engine, private), options)
+        Self::recovered(Blocks::open(storage)?, (engine, private), None, options)
     }
 
-    fn recovered(blocks: Blocks, stores: Stores, options: Options) -> Result<Self, Error> {
-        let (engine, private) = stores;
-        let tip = recovery::recover(&blocks, &*engine, &private, options.history)?;
+    /// [`Ledger::resume`] of a ledger that began with the snapshot in the folder `snapshot`.
+    pub fn resume_from(
+        snapshot: &Path,
+        storage: Arc<dyn Storage>,
+        engine: Box<dyn Engine>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let private = PrivateStore::in_memory(options.msp_id.clone())?;
+        Self::recovered(Blocks::open(storage)?, (engine, private), Some(snapshot), options)
+    }
+
+    fn recovered(
+        blocks: Blocks,
+        (engine, private): Stores,
+        snapshot: Option<&Path>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let base = snapshot.map(Base::read).transpose()?;
+        let first = base.as_ref().map_or(0, Base::height);
+        let stores = recovery::Stores { blocks: &blocks, engine: &*engine, private: &private };
+        let tip = recovery::recover(&stores, base.as_ref(), options.history)?;
         let channel_id = tip.bundle.channel_id().to_owned();
         let (tip, committing, halted) = (RwLock::new(tip), Mutex::default(), RwLock::default());
         let own = Arc::default();
-        Ok(Ledger { channel_id, blocks, engine, private, options, tip, committing, halted, own })
+        Ok(Ledger {
+            channel_id,
+            blocks,
+            engine,
+            private,
+            options,
+            first,
+            tip,
+            committing,
+            halted,
+            own,
+        })
     }
 
     // === what it is ===
@@ -155,6 +194,11 @@ impl Ledger {
     /// The channel.
     pub fn channel_id(&self) -> &str {
         &self.channel_id
+    }
+
+    /// The first block that is here: 0 unless the ledger began with a snapshot.
+    pub fn first(&self) -> u64 {
+        self.first
     }
 
     /// How many blocks are committed.
@@ -184,7 +228,8 @@ impl Ledger {
             height: tip.savepoint.height,
             current_block_hash: Bytes::copy_from_slice(&tip.savepoint.header_hash),
             previous_block_hash: tip.previous_hash.clone(),
-            bootstrapping_snapshot_info: None,
+            bootstrapping_snapshot_info: (self.first > 0)
+                .then(|| BootstrappingSnapshotInfo { last_block_in_snapshot: self.first - 1 }),
         }
     }
 
@@ -195,10 +240,13 @@ impl Ledger {
 
     // === blocks and transactions ===
 
-    /// The committed block of this number.
+    /// The committed block of this number; an error if it lies before the ledger's snapshot.
     pub fn block(&self, number: u64) -> Result<Option<Block>, Error> {
         if number >= self.height() {
             return Ok(None);
+        }
+        if number < self.first {
+            return Err(Error::BlockBeforeSnapshot { block: number, first: self.first });
         }
         Ok(self.blocks.read(number)?)
     }
@@ -238,8 +286,40 @@ impl Ledger {
 
     /// Where the first transaction with this id lies, and its verdict.
     pub fn tx_status(&self, tx_id: &str) -> Result<Option<TxStatus>, Error> {
-        let status = index::transaction(reader(&*self.engine), tx_id)?;
-        Ok(status.filter(|status| status.block < self.height()))
+        match index::transaction(reader(&*self.engine), tx_id)? {
+            Some(Spent::At(status)) => Ok(Some(status).filter(|at| at.block < self.height())),
+            Some(Spent::BeforeSnapshot) => {
+                Err(Error::TxBeforeSnapshot { tx_id: tx_id.to_owned(), first: self.first })
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a transaction id is spent, in a block that is here or before the ledger's snapshot.
+    pub fn is_spent(&self, tx_id: &str) -> Result<bool, Error> {
+        match self.tx_status(tx_id) {
+            Err(Error::TxBeforeSnapshot { .. }) => Ok(true),
+            status => Ok(status?.is_some()),
+        }
+    }
+
+    // === snapshots ===
+
+    /// Writes the state as it is now into the new folder `dir`; commits go on meanwhile.
+    ///
+    /// `begun` is called with the last block that it covers as soon as that cannot change any more.
+    pub fn snapshot(&self, dir: &Path, begun: impl FnOnce(u64)) -> Result<Snapshot, Error> {
+        let view = self.engine.snapshot();
+        let savepoint = Savepoint::read(&*view)?;
+        let savepoint = savepoint.ok_or_else(|| Error::Genesis("state is empty".into()))?;
+        let last = savepoint.height.saturating_sub(1);
+        begun(last);
+        let previous = match self.blocks.read(last)? {
+            Some(block) => block.header.unwrap_or_default().previous_hash,
+            // Nothing was committed since the ledger's own snapshot.
+            None => self.tip.read().previous_hash.clone(),
+        };
+        snapshot::export(&*view, &self.channel_id, &savepoint, &previous, dir)
     }
 
     // === state ===
@@ -302,7 +382,7 @@ fn private(dir: &Path, options: &Options) -> Result<PrivateStore, Error> {
     PrivateStore::open(&dir.join(PRIVATE), options.msp_id.clone()).map_err(Error::Private)
 }
 
-fn folder(dir: &Path, reason: impl ToString) -> Error {
+pub(crate) fn folder(dir: &Path, reason: impl ToString) -> Error {
     Error::Folder { path: dir.display().to_string(), reason: reason.to_string() }
 }
 

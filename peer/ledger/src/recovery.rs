@@ -3,6 +3,7 @@
 //! Replay takes the flags from the stored blocks, merges the writes again, and compares the commit hash with the stored
 //! one. A difference means that log or state or this program is wrong, and the ledger does not open.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use crate::index::Savepoint;
 use crate::ledger::{Tip, reader};
 use crate::mvcc::{self, Candidate};
 use crate::private::PrivateStore;
+use crate::snapshot::{self, Snapshot};
 use crate::state::{Engine, StateView};
 use crate::validator::action_of;
 use crate::write::{self, Judged};
@@ -48,15 +50,41 @@ pub(crate) fn check_application(bundle: &Bundle) -> Result<(), &'static str> {
     }
 }
 
+/// Where a ledger lies.
+pub(crate) struct Stores<'a> {
+    pub(crate) blocks: &'a Blocks,
+    pub(crate) engine: &'a dyn Engine,
+    pub(crate) private: &'a PrivateStore,
+}
+
+/// The snapshot that stands for the blocks before the log's first one.
+pub(crate) struct Base {
+    dir: PathBuf,
+    snapshot: Snapshot,
+}
+
+impl Base {
+    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
+        Ok(Base { dir: dir.to_owned(), snapshot: Snapshot::read(dir)? })
+    }
+
+    pub(crate) fn height(&self) -> u64 {
+        self.snapshot.height()
+    }
+}
+
 /// Brings state to the height of the log and gives the end of the chain.
 pub(crate) fn recover(
-    blocks: &Blocks,
-    engine: &dyn Engine,
-    private: &PrivateStore,
+    stores: &Stores<'_>,
+    base: Option<&Base>,
     history: bool,
 ) -> Result<Tip, Error> {
+    let Stores { blocks, engine, private } = *stores;
     let mut savepoint = Savepoint::read(engine)?;
-    let log = blocks.height();
+    if let (None, Some(base)) = (&savepoint, base) {
+        savepoint = Some(snapshot::fill(&base.dir, engine)?.savepoint());
+    }
+    let log = blocks.height().max(base.map_or(0, Base::height));
     let state = savepoint.as_ref().map_or(0, |savepoint| savepoint.height);
     if state > log {
         return Err(Error::LogBehindState { state, log });
@@ -68,32 +96,52 @@ pub(crate) fn recover(
     let Some(savepoint) = savepoint else {
         return Err(Error::Genesis("the block log is empty".into()));
     };
-    let last = stored_block(blocks, savepoint.height - 1)?;
-    let header = last.header.unwrap_or_default();
-    if block::header_hash(&header) != savepoint.header_hash {
-        let number = header.number;
-        return Err(Error::Stored { number, reason: "state belongs to another chain" });
+    let previous_hash = end_of_chain(blocks, base, &savepoint)?;
+    let channel_id = match base {
+        Some(base) => base.snapshot.channel.clone(),
+        None => block::channel_id(&stored_block(blocks, 0)?)
+            .map_err(|error| Error::Genesis(error.to_string()))?,
+    };
+    let bundle = current_bundle(&channel_id, engine)?;
+    Ok(Tip { savepoint, previous_hash, bundle: Arc::new(bundle) })
+}
+
+/// The hash before the last block's, which must be the one that state was made from.
+fn end_of_chain(
+    blocks: &Blocks,
+    base: Option<&Base>,
+    savepoint: &Savepoint,
+) -> Result<Bytes, Error> {
+    let number = savepoint.height - 1;
+    let (hash, previous) = match base {
+        Some(Base { snapshot, .. }) if snapshot.block == number => {
+            (snapshot.header_hash, snapshot.previous_hash.clone().into())
+        }
+        _ => {
+            let header = stored_block(blocks, number)?.header.unwrap_or_default();
+            (block::header_hash(&header), header.previous_hash)
+        }
+    };
+    match hash == savepoint.header_hash {
+        true => Ok(previous),
+        false => Err(Error::Stored { number, reason: "state belongs to another chain" }),
     }
-    let genesis = stored_block(blocks, 0)?;
-    let bundle = current_bundle(&genesis, engine)?;
-    Ok(Tip { savepoint, previous_hash: header.previous_hash, bundle: Arc::new(bundle) })
 }
 
 fn stored_block(blocks: &Blocks, number: u64) -> Result<Block, Error> {
     blocks.read(number)?.ok_or(Error::Stored { number, reason: "it is missing" })
 }
 
-fn current_bundle(genesis: &Block, engine: &dyn Engine) -> Result<Bundle, Error> {
+pub(crate) fn current_bundle(channel_id: &str, engine: &dyn Engine) -> Result<Bundle, Error> {
     let refused = |reason: String| Error::Genesis(reason);
-    let channel_id = block::channel_id(genesis).map_err(|error| refused(error.to_string()))?;
     let stored = write::config(StateView::new(reader(engine)))?;
     let stored = stored.ok_or_else(|| refused("state holds no configuration".into()))?;
     let envelope = ConfigEnvelope::decode(stored).map_err(|error| refused(error.to_string()))?;
     let config = envelope.config.unwrap_or_default();
-    Bundle::from_config(&channel_id, &config).map_err(|error| refused(error.to_string()))
+    Bundle::from_config(channel_id, &config).map_err(|error| refused(error.to_string()))
 }
 
-fn replay(
+pub(crate) fn replay(
     stored: &Block,
     previous: Option<Savepoint>,
     engine: &dyn Engine,

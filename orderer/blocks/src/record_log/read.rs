@@ -46,6 +46,16 @@ impl Shared {
         self.segments.write().push(segment);
     }
 
+    /// Forgets the last segment; the first one stays.
+    pub(super) fn pop(&self) -> Arc<Segment> {
+        let mut segments = self.segments.write();
+        let last = segments.pop().expect("a log has at least one segment");
+        if segments.is_empty() {
+            segments.push(Arc::clone(&last));
+        }
+        last
+    }
+
     pub(super) fn end(&self) -> u64 {
         self.end.load(Ordering::Acquire)
     }
@@ -72,7 +82,7 @@ impl Shared {
     }
 
     /// The head of the record at `position`; `None` at the end.
-    fn head(&self, position: u64, end: u64) -> Result<Option<Head>, Error> {
+    pub(super) fn head(&self, position: u64, end: u64) -> Result<Option<Head>, Error> {
         let (segment, offset) = self.locate(position).ok_or(Error::NoRecord(position))?;
         let position = segment.base + offset;
         if position >= end {

@@ -50,6 +50,11 @@ impl Storage for Disk {
         Ok(Arc::new(DiskFile(file)))
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))?;
+        self.dir.sync_all()
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {

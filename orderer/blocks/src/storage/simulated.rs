@@ -115,6 +115,13 @@ impl Storage for Simulated {
         }
     }
 
+    fn remove(&self, name: &str) -> io::Result<()> {
+        if *self.failing.lock() {
+            return Err(io::Error::other("simulated disk failure"));
+        }
+        self.files.lock().remove(name).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.files.lock().keys().cloned().collect())
     }

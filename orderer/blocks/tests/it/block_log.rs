@@ -113,3 +113,26 @@ fn readers_on_other_threads_read_while_blocks_are_appended() {
     }
     readers.into_iter().for_each(|reader| reader.join().unwrap());
 }
+
+#[test]
+fn a_log_that_was_cut_ends_there_and_goes_on_from_there() {
+    for first in [0, 1000] {
+        for number in first..first + 60 {
+            let (storage, mut log) = filled(first..first + 60);
+            log.cut(number).unwrap();
+            drop(log);
+            let mut log = open(&storage);
+            assert_eq!(log.height(), if number == first { 0 } else { number });
+            assert_eq!(log.read(number).unwrap(), None);
+            for number in number..first + 60 {
+                log.append_block(&block_at(number)).unwrap();
+            }
+            log.sync().unwrap();
+            drop(log);
+            let reader = open(&storage).reader();
+            for number in first..first + 60 {
+                assert_eq!(reader.block(number).unwrap(), Some(block_at(number)));
+            }
+        }
+    }
+}

@@ -17,8 +17,11 @@ use crate::state::{EngineError, StateView, Version};
 /// Results a batch holds at most; the one after it must have arrived before a batch leaves.
 const BATCH: usize = 100;
 
-/// Rows read from the state at a time.
+/// Rows read from the state at a time, at most.
 const CHUNK: usize = 128;
+
+/// Bytes after which no further row is read at that time.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Iterators a simulation may have opened.
 const MAX_RANGES: usize = 10_000;
@@ -109,8 +112,9 @@ impl OpenRange {
         if self.fetched.is_empty()
             && let Some(from) = self.resume.take()
         {
-            let rows = state.range(&self.namespace, &from, self.end.as_bytes(), CHUNK)?;
-            if rows.len() == CHUNK {
+            let (namespace, end) = (&self.namespace, self.end.as_bytes());
+            let (rows, more) = state.range_within(namespace, &from, end, CHUNK, CHUNK_BYTES)?;
+            if more {
                 self.resume = rows.last().map(|(key, _)| [&key[..], &[0]].concat());
             }
             self.fetched.extend(rows.into_iter().map(|(key, stored)| {

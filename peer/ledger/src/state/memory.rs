@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
-use super::{Column, Engine, EngineError, Entry, Read, WriteBatch};
+use super::{Column, Engine, EngineError, Entry, Read, WriteBatch, take_within};
 
 type Map = BTreeMap<(Column, Vec<u8>), Bytes>;
 
@@ -65,14 +65,15 @@ impl Read for MemoryEngine {
         Snapshot(Arc::clone(&self.disk.read().current)).get(column, key)
     }
 
-    fn scan(
+    fn scan_within(
         &self,
         column: Column,
         from: &[u8],
         to: &[u8],
         limit: usize,
+        bytes: usize,
     ) -> Result<Vec<Entry>, EngineError> {
-        Snapshot(Arc::clone(&self.disk.read().current)).scan(column, from, to, limit)
+        Snapshot(Arc::clone(&self.disk.read().current)).scan_within(column, from, to, limit, bytes)
     }
 }
 
@@ -111,19 +112,20 @@ impl Read for Snapshot {
         Ok(self.0.get(&(column, key.to_vec())).cloned())
     }
 
-    fn scan(
+    fn scan_within(
         &self,
         column: Column,
         from: &[u8],
         to: &[u8],
         limit: usize,
+        bytes: usize,
     ) -> Result<Vec<Entry>, EngineError> {
         if from >= to {
             return Ok(Vec::new());
         }
         let (from, to) = ((column, from.to_vec()), (column, to.to_vec()));
         let rows = self.0.range((Bound::Included(from), Bound::Excluded(to)));
-        Ok(rows.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        take_within(rows.map(|((_, key), value)| Ok((key.clone(), value.clone()))), limit, bytes)
     }
 }
 

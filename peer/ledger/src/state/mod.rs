@@ -10,7 +10,7 @@ mod value;
 mod view;
 
 pub use keys::Column;
-pub(crate) use keys::{Key, split_name};
+pub(crate) use keys::{Key, split_name, successor};
 pub use memory::MemoryEngine;
 pub use rocks::{RocksEngine, RocksOptions};
 #[cfg(test)]
@@ -63,14 +63,44 @@ pub trait Read: Send + Sync {
     /// The value stored under `key`.
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
-    /// Up to `limit` rows with `from <= key < to` in key order.
+    /// Rows with `from <= key < to` in key order: up to `limit`, and none after their bytes have reached `bytes`.
+    fn scan_within(
+        &self,
+        column: Column,
+        from: &[u8],
+        to: &[u8],
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<Entry>, EngineError>;
+
+    /// Up to `limit` rows with `from <= key < to` in key order, whatever their size.
     fn scan(
         &self,
         column: Column,
         from: &[u8],
         to: &[u8],
         limit: usize,
-    ) -> Result<Vec<Entry>, EngineError>;
+    ) -> Result<Vec<Entry>, EngineError> {
+        self.scan_within(column, from, to, limit, usize::MAX)
+    }
+}
+
+/// Takes rows until there are `limit` or their bytes have reached `bytes`.
+fn take_within(
+    rows: impl Iterator<Item = Result<Entry, EngineError>>,
+    limit: usize,
+    bytes: usize,
+) -> Result<Vec<Entry>, EngineError> {
+    let (mut taken, mut size) = (Vec::new(), 0);
+    for row in rows.take(limit) {
+        let (key, value) = row?;
+        size += key.len() + value.len();
+        taken.push((key, value));
+        if size >= bytes {
+            break;
+        }
+    }
+    Ok(taken)
 }
 
 /// An ordered key-value engine: RocksDB in a peer, a map in tests and in the simulation.

@@ -12,7 +12,7 @@ use rocksdb::{
     IteratorMode, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteOptions,
 };
 
-use super::{Column, Engine, EngineError, Entry, Key, Read, WriteBatch};
+use super::{Column, Engine, EngineError, Entry, Key, Read, WriteBatch, take_within};
 
 type Db = DBWithThreadMode<MultiThreaded>;
 
@@ -74,6 +74,19 @@ impl RocksEngine {
         Ok(engine)
     }
 
+    /// Opens `path` to look at it; nothing in it changes.
+    pub fn open_to_read(path: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
+        let cache = Cache::new_lru_cache(options.cache_bytes);
+        let columns = Column::ALL.map(|column| {
+            ColumnFamilyDescriptor::new(column.name(), column_options(column, options, &cache))
+        });
+        let mut database = database_options(options);
+        database.create_if_missing(false);
+        database.create_missing_column_families(false);
+        let db = Db::open_cf_descriptors_read_only(&database, path, columns, false)?;
+        Ok(RocksEngine { db, durable: options.durable })
+    }
+
     fn check_format(&self) -> Result<(), EngineError> {
         match self.get(Column::Index, &Key::Format.bytes())? {
             Some(found) if found == FORMAT => Ok(()),
@@ -133,14 +146,15 @@ impl Read for RocksEngine {
         Ok(found.map(Bytes::from))
     }
 
-    fn scan(
+    fn scan_within(
         &self,
         column: Column,
         from: &[u8],
         to: &[u8],
         limit: usize,
+        bytes: usize,
     ) -> Result<Vec<Entry>, EngineError> {
-        scan(self, ReadOptions::default(), column, from, to, limit)
+        scan(self, ReadOptions::default(), column, (from, to), (limit, bytes))
     }
 }
 
@@ -185,16 +199,17 @@ impl Read for Snapshot<'_> {
         Ok(found.map(Bytes::from))
     }
 
-    fn scan(
+    fn scan_within(
         &self,
         column: Column,
         from: &[u8],
         to: &[u8],
         limit: usize,
+        bytes: usize,
     ) -> Result<Vec<Entry>, EngineError> {
         let mut options = ReadOptions::default();
         options.set_snapshot(&self.snapshot);
-        scan(self.engine, options, column, from, to, limit)
+        scan(self.engine, options, column, (from, to), (limit, bytes))
     }
 }
 
@@ -202,9 +217,8 @@ fn scan(
     engine: &RocksEngine,
     mut options: ReadOptions,
     column: Column,
-    from: &[u8],
-    to: &[u8],
-    limit: usize,
+    (from, to): (&[u8], &[u8]),
+    (limit, bytes): (usize, usize),
 ) -> Result<Vec<Entry>, EngineError> {
     if from >= to {
         return Ok(Vec::new());
@@ -212,12 +226,11 @@ fn scan(
     options.set_iterate_lower_bound(from);
     options.set_iterate_upper_bound(to);
     let rows = engine.db.iterator_cf_opt(&engine.handle(column), options, IteratorMode::Start);
-    rows.take(limit)
-        .map(|row| {
-            let (key, value) = row?;
-            Ok((key.into_vec(), Bytes::from(value)))
-        })
-        .collect()
+    let rows = rows.map(|row| {
+        let (key, value) = row?;
+        Ok((key.into_vec(), Bytes::from(value)))
+    });
+    take_within(rows, limit, bytes)
 }
 
 #[cfg(test)]

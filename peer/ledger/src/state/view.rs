@@ -40,6 +40,18 @@ impl<'a> StateView<'a> {
         end: &[u8],
         limit: usize,
     ) -> Result<Vec<(Bytes, Versioned)>, EngineError> {
+        Ok(self.range_within(namespace, start, end, limit, usize::MAX)?.0)
+    }
+
+    /// The same, and none after their bytes have reached `bytes`; whether a limit ended them.
+    pub fn range_within(
+        &self,
+        namespace: &str,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        bytes: usize,
+    ) -> Result<(Vec<(Bytes, Versioned)>, bool), EngineError> {
         let from = Key::Public { namespace, key: start };
         let column = from.column();
         let prefix = from.bytes().len() - start.len();
@@ -47,13 +59,17 @@ impl<'a> StateView<'a> {
             [] => key_after_namespace(namespace),
             _ => Key::Public { namespace, key: end }.bytes(),
         };
-        let rows = self.reader.scan(column, &from.bytes(), &to, limit)?;
-        rows.into_iter()
+        let rows = self.reader.scan_within(column, &from.bytes(), &to, limit, bytes)?;
+        let size: usize = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let more = rows.len() == limit || size >= bytes;
+        let rows: Result<_, EngineError> = rows
+            .into_iter()
             .map(|(key, value)| {
                 let value = Versioned::decode(value).ok_or_else(|| damaged(&key))?;
                 Ok((Bytes::from(key).slice(prefix..), value))
             })
-            .collect()
+            .collect();
+        Ok((rows?, more))
     }
 
     /// The value behind a private key's hash, if this peer holds it.

@@ -12,5 +12,7 @@ mod network;
 mod pipeline;
 mod private;
 mod rows;
+mod snapshot;
 mod support;
 mod table;
+mod tools;
