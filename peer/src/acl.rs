@@ -47,6 +47,17 @@ pub(crate) fn check_local(
     creator: &[u8],
     signed: &SignedProposal,
 ) -> Result<(), String> {
+    check_local_signed(msp, policy, creator, &signed.proposal_bytes, &signed.signature)
+}
+
+/// The same for whatever bytes its creator has signed.
+pub(crate) fn check_local_signed(
+    msp: &Msp,
+    policy: LocalPolicy,
+    creator: &[u8],
+    data: &[u8],
+    signature: &[u8],
+) -> Result<(), String> {
     let (name, role) = match policy {
         LocalPolicy::Admins => ("Admins", MspRoleType::Admin),
         LocalPolicy::Members => ("Members", MspRoleType::Member),
@@ -59,9 +70,7 @@ pub(crate) fn check_local(
         msp.identity(creator).map_err(|error| failed("deserializing proposal creator", error))?;
     let verifying = "verifying that proposal's creator satisfies local MSP principal";
     identity.satisfies(&principal(msp, role)).map_err(|error| failed(verifying, error))?;
-    identity
-        .verify(&signed.proposal_bytes, &signed.signature)
-        .map_err(|error| failed("verifying the signature", error))
+    identity.verify(data, signature).map_err(|error| failed("verifying the signature", error))
 }
 
 fn principal(msp: &Msp, role: MspRoleType) -> MspPrincipal {

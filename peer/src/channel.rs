@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::{
     chaincode::Definitions,
     events::{CommittedBlock, Crowded, Events, TxStatus},
+    snapshot::Snapshots,
 };
 
 /// A channel of this peer; shared by everything that serves it.
@@ -20,18 +21,20 @@ pub struct Channel {
     events: Arc<Events>,
     definitions: Definitions,
     halted: Mutex<Option<String>>,
+    snapshots: Snapshots,
 }
 
 // === impl Channel ===
 
 impl Channel {
-    pub(crate) fn new(ledger: Ledger) -> Self {
+    pub(crate) fn new(ledger: Ledger, snapshots: Snapshots) -> Self {
         let events = Arc::new(Events::new(ledger.height()));
         Self {
             ledger: Arc::new(ledger),
             events,
             definitions: Definitions::default(),
             halted: Mutex::default(),
+            snapshots,
         }
     }
 
@@ -82,6 +85,11 @@ impl Channel {
         Ok(status.map(|status| TxStatus { code: status.code, block: status.block }))
     }
 
+    /// Whether a transaction's id is spent, be it in a block that is here or before the channel's snapshot.
+    pub fn is_spent(&self, tx_id: &str) -> Result<bool, carecord_ledger::Error> {
+        self.ledger.is_spent(tx_id)
+    }
+
     /// Waits until a transaction is committed; `None` if the channel stops before.
     pub(crate) async fn wait_for_status(
         &self,
@@ -97,6 +105,10 @@ impl Channel {
 
     pub(crate) fn definitions(&self) -> &Definitions {
         &self.definitions
+    }
+
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
     }
 
     pub(crate) fn events(&self) -> &Events {

@@ -14,7 +14,7 @@ use carecord_proto::{
 use prost::Message;
 use tokio::task::JoinHandle;
 
-use crate::{channel::Channel, peer::Peer};
+use crate::{channel::Channel, peer::Peer, snapshot};
 
 /// A block on its way: its checks that need no state run meanwhile.
 pub(crate) struct Arriving {
@@ -80,6 +80,7 @@ pub(crate) async fn on_block(
     if committed.bundle.is_some() {
         peer.on_config(channel);
     }
+    snapshot::on_committed(channel, committed.number).await;
     count(peer, channel, &committed, bytes, started);
     channel.events().publish(&committed, bytes);
     Ok(())

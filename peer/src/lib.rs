@@ -32,6 +32,7 @@ mod peer;
 mod per_channel;
 mod puller;
 mod remote;
+mod snapshot;
 
 pub use channel::Channel;
 pub use config::{PeerConfig, PeerTls, RemoteNode, SimulateOn, Timeouts};

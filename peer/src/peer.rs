@@ -13,7 +13,10 @@ use carecord_chaincode::Chaincode;
 use carecord_comm::{
     MAX_MESSAGE_BYTES, Server, ServerHandle, ServerTls,
     gateway::gateway_server::GatewayServer,
-    protos::{deliver_server::DeliverServer, endorser_server::EndorserServer},
+    protos::{
+        deliver_server::DeliverServer, endorser_server::EndorserServer,
+        snapshot_server::SnapshotServer,
+    },
 };
 use carecord_ledger::{Ledger, Options};
 use carecord_proto::{block, common::Block};
@@ -38,6 +41,7 @@ use crate::{
     orderers::Orderers,
     puller,
     remote::{RemotePeers, tls_roots},
+    snapshot::{self, Joining, SnapshotService, Snapshots},
 };
 
 /// The folder of the ledgers, one folder a channel.
@@ -51,6 +55,7 @@ pub struct Peer {
     chaincodes: BTreeMap<String, Arc<dyn Chaincode>>,
     channels: RwLock<BTreeMap<String, Arc<Channel>>>,
     joining: Mutex<()>,
+    joining_by_snapshot: Joining,
     pullers: Mutex<Vec<JoinHandle<()>>>,
     remote_peers: RemotePeers,
     orderers: Orderers,
@@ -95,6 +100,7 @@ impl Peer {
             chaincodes,
             channels: RwLock::default(),
             joining: Mutex::default(),
+            joining_by_snapshot: Joining::default(),
             pullers: Mutex::default(),
             server_tls,
             certificate_hash: certificate_hash.unwrap_or_default(),
@@ -121,9 +127,11 @@ impl Peer {
         let gateway = GatewayServer::new(GatewayService { peer: peer() });
         let endorser = EndorserServer::new(EndorserService { peer: peer() });
         let deliver = DeliverServer::new(DeliverService::new(peer()));
+        let snapshot = SnapshotServer::new(SnapshotService { peer: peer() });
         Routes::new(gateway.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(endorser.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(deliver.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(snapshot.max_decoding_message_size(MAX_MESSAGE_BYTES))
     }
 
     /// Listens and serves.
@@ -159,6 +167,25 @@ impl Peer {
         }
         let joining = self.note_joining(&channel_id, genesis)?;
         self.create(&channel_id, genesis, &joining)
+    }
+
+    /// Joins the channel of the snapshot in `folder`, and follows it from the block after the snapshot's last.
+    pub fn join_from(self: &Arc<Self>, folder: &Path) -> Result<Arc<Channel>, Error> {
+        let failed = |channel: &str, source| Error::Ledger { channel: channel.to_owned(), source };
+        let snapshot = carecord_ledger::Snapshot::read(folder)
+            .map_err(|error| failed("", carecord_ledger::Error::from(error)))?;
+        let channel = snapshot.channel;
+        let _one_at_a_time = self.joining.lock();
+        if self.channel(&channel).is_some() {
+            return Err(Error::AlreadyJoined(channel));
+        }
+        let ledger = Ledger::join(&self.ledgers().join(&channel), folder, self.ledger_options())
+            .map_err(|source| failed(&channel, source))?;
+        self.follow(ledger)
+    }
+
+    pub(crate) fn joining_by_snapshot(&self) -> &Joining {
+        &self.joining_by_snapshot
     }
 
     /// The channel of this name, if the peer is on it.
@@ -249,12 +276,13 @@ impl Peer {
         self.finish_joins()?;
         for folder in entries(&self.ledgers())? {
             let channel = name(&folder);
-            if self.channel(&channel).is_some() {
+            // A name with a dot in front is a ledger that was never finished.
+            if channel.starts_with('.') || self.channel(&channel).is_some() {
                 continue;
             }
             let ledger = Ledger::open(&folder, self.ledger_options())
                 .map_err(|source| Error::Ledger { channel, source })?;
-            self.follow(ledger);
+            self.follow(ledger)?;
         }
         Ok(())
     }
@@ -284,7 +312,7 @@ impl Peer {
                 .map_err(|source| Error::Ledger { channel: channel_id.to_owned(), source })?;
         std::fs::remove_file(joining)
             .map_err(|source| Error::Folder { path: joining.to_owned(), source })?;
-        Ok(self.follow(ledger))
+        self.follow(ledger)
     }
 
     /// Ends the joins that a crash has cut short. A block that was not written whole was never acted upon.
@@ -304,8 +332,12 @@ impl Peer {
         Ok(())
     }
 
-    fn follow(self: &Arc<Self>, ledger: Ledger) -> Arc<Channel> {
-        let channel = Arc::new(Channel::new(ledger));
+    fn follow(self: &Arc<Self>, ledger: Ledger) -> Result<Arc<Channel>, Error> {
+        let data = &self.config.data_dir;
+        let snapshots = Snapshots::open(data, ledger.channel_id())
+            .map_err(|source| Error::Folder { path: data.clone(), source })?;
+        let channel = Arc::new(Channel::new(ledger, snapshots));
+        snapshot::resume(&channel);
         let id = channel.id().to_owned();
         let height = i64::try_from(channel.ledger().height()).unwrap_or(i64::MAX);
         self.config.metrics.ledger.height.with_label_values(&[&id]).set(height);
@@ -313,7 +345,7 @@ impl Peer {
         self.on_config(&channel);
         let puller = puller::pull(Arc::clone(self), Arc::clone(&channel));
         self.pullers.lock().push(self.runtime.spawn(puller));
-        channel
+        Ok(channel)
     }
 
     fn ledgers(&self) -> PathBuf {

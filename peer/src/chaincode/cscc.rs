@@ -11,7 +11,7 @@ use carecord_proto::{
 use prost::Message;
 
 use super::{Call, text};
-use crate::acl;
+use crate::{acl, snapshot};
 
 /// Answers one call.
 pub(super) fn invoke(call: &Call<'_>, args: &[Bytes]) -> Response {
@@ -20,11 +20,21 @@ pub(super) fn invoke(call: &Call<'_>, args: &[Bytes]) -> Response {
 
 fn answer(call: &Call<'_>, args: &[Bytes]) -> Result<Vec<u8>, String> {
     let function = text(args, 0);
-    if args.is_empty() || (function != "GetChannels" && args.len() < 2) {
+    if args.is_empty()
+        || (!matches!(function.as_str(), "GetChannels" | "JoinBySnapshotStatus") && args.len() < 2)
+    {
         return Err(format!("Incorrect number of arguments, {}", args.len()));
     }
     match function.as_str() {
         "JoinChain" => join(call, &args[1]),
+        "JoinChainBySnapshot" => {
+            local(call, &function).map_err(|reason| denied(&function, None, &reason))?;
+            snapshot::begin_join(call.peer, text(args, 1)).map(|()| Vec::new())
+        }
+        "JoinBySnapshotStatus" => {
+            local(call, &function).map_err(|reason| denied(&function, None, &reason))?;
+            call.peer.joining_by_snapshot().status().map(|status| status.encode_to_vec())
+        }
         "GetChannels" => {
             local(call, &function).map_err(|reason| denied(&function, None, &reason))?;
             let channels = call.peer.channels();

@@ -111,6 +111,9 @@ impl Reader {
             match session.step(view(channel), authorise) {
                 Step::End(end) => return Ok(end),
                 Step::Wait => height.changed().await.map_err(|_| Gone)?,
+                Step::Send { number, .. } if number < channel.ledger().first() => {
+                    return Ok(Refusal::before_snapshot(number, channel.ledger().first()));
+                }
                 Step::Send { number, header_only } => {
                     self.send_block(channel, &share, number, header_only).await?;
                 }

@@ -88,9 +88,9 @@ fn check_creator(
 
 fn check_first(channel: &Channel, opened: &Opened) -> Result<(), Refusal> {
     let tx_id = opened.tx_id();
-    match channel.status(tx_id) {
-        Ok(None) => Ok(()),
-        Ok(Some(_)) => Err(Refusal::last(format!(
+    match channel.is_spent(tx_id) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Refusal::last(format!(
             "duplicate transaction found [{tx_id}]. Creator [{}]",
             hex::encode(&opened.signature_header.creator)
         ))),

@@ -27,6 +27,15 @@ impl Refusal {
         Self::new(Status::NotFound, format!("channel {channel_id} not found"))
     }
 
+    /// The answer to a request for a block that lies before the snapshot that a peer began with.
+    pub fn before_snapshot(number: u64, first: u64) -> Self {
+        let reason = format!(
+            "cannot serve block [{number}]. The ledger is bootstrapped from a snapshot. \
+             First available block = [{first}]"
+        );
+        Self::new(Status::NotFound, reason)
+    }
+
     pub(super) fn new(status: Status, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into() }
     }
