@@ -4,6 +4,7 @@
 //! init:  ports ─▶ credentials ─▶ genesis ─▶ files (node.toml, network.json) ─▶ scrape (prometheus.yml)
 //! up:    (init) ─▶ start (spawn, wait until healthy) ─▶ ready ─▶ deploy (`_lifecycle` transactions)
 //! down:  stop
+//! later: newcomer (organisations and nodes of a network that runs)
 //! ```
 //!
 //! Place in the flow: the commands `carecord network …` and `carecord demo` call these functions in this order.
@@ -14,6 +15,7 @@ mod files;
 mod genesis;
 mod health;
 mod init;
+mod newcomer;
 mod ports;
 mod ready;
 mod scrape;
@@ -27,6 +29,7 @@ pub(crate) use files::user_entry;
 pub use health::get as http_get;
 pub use init::init;
 pub(crate) use init::now_unix_s;
+pub use newcomer::{add_nodes, add_organisation};
 pub use ready::ready;
 pub use start::{start, waiting};
 pub use status::{NodeStatus, Status, status};

@@ -6,6 +6,8 @@
 mod audit;
 mod bench;
 mod block;
+mod channel;
+mod configtx;
 mod consent;
 mod debug;
 mod demo;
@@ -15,6 +17,7 @@ mod identity;
 mod ledger;
 mod network;
 mod node;
+mod org;
 mod record;
 mod target;
 mod tx;
@@ -51,6 +54,15 @@ enum Command {
     /// Run one node of a network.
     #[command(subcommand)]
     Node(node::Node),
+    /// Channels: what is agreed on them, and how that is changed.
+    #[command(subcommand)]
+    Channel(channel::Channel),
+    /// Organisations of a channel: invite, approve, list, suspend.
+    #[command(subcommand)]
+    Org(org::Org),
+    /// Fabric's messages as JSON and back.
+    #[command(subcommand)]
+    Configtx(configtx::Configtx),
     /// People of the network: certificates and registration.
     #[command(subcommand)]
     Identity(identity::Identity),
@@ -115,8 +127,11 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Node(command) => command.run(),
         Command::Debug(command) => command.run(output),
         Command::Explain(command) => command.run(output),
+        Command::Configtx(command) => command.run(),
         Command::Demo(command) => in_runtime(command.run(output)),
         Command::Network(command) => in_runtime(command.run(output)),
+        Command::Channel(command) => in_runtime(command.run(output)),
+        Command::Org(command) => in_runtime(command.run(output)),
         Command::Identity(command) => in_runtime(command.run(output)),
         Command::Record(command) => in_runtime(command.run(output)),
         Command::Consent(command) => in_runtime(command.run(output)),

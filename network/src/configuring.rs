@@ -7,16 +7,21 @@
 //! Place in the flow: `carecord channel`, `org`, `orderer` and checks that change a running network go through
 //! [`change`], or through its steps one by one where the signatures come from several machines.
 
+mod changes;
 mod collect;
 mod danger;
 mod explain;
+mod files;
 mod follow;
+mod join;
+pub mod organisation;
 mod read;
 mod submit;
 
 use std::time::Duration;
 
 use carecord_channel::config::compute;
+use carecord_channel::config::update::apply_unchecked;
 use carecord_proto::common::{Config, ConfigGroup, ConfigUpdate};
 use prost::Message;
 
@@ -25,10 +30,14 @@ use crate::error::{Failure, Outcome};
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry, UserEntry};
 
+pub use changes::changes;
 pub use collect::{envelope, sign, signer_of};
 pub use danger::{dangers, refuse_dangers};
 pub use explain::missing;
+pub use files::Proposal;
 pub use follow::{settle, settled};
+pub use join::{call, join_peer};
+pub(crate) use read::genesis;
 pub use read::{Current, current};
 pub use submit::{broadcast, submit};
 
@@ -94,6 +103,15 @@ pub fn compute_update(channel: &str, from: &Config, to: &Config) -> Outcome<byte
     let update: ConfigUpdate = compute::update(channel, from, to)
         .map_err(|error| Failure::new(Code::ConfigSame, error).at(format!("channel {channel}")))?;
     Ok(update.encode_to_vec().into())
+}
+
+/// The configuration that an update would lead to if every policy agreed.
+pub fn applied(current: &Current, update: &bytes::Bytes) -> Outcome<Config> {
+    let place = || format!("channel {}", current.channel);
+    let wrong = |error: prost::DecodeError| Failure::new(Code::ConfigFile, error).at(place());
+    let update = ConfigUpdate::decode(update.clone()).map_err(wrong)?;
+    apply_unchecked(&current.channel, current.bundle.config(), &update)
+        .map_err(|error| explain::refused(&error).at(place()))
 }
 
 /// Administrators of all organisations of the channel whose keys are in this folder: members first, then those that order.

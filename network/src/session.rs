@@ -104,3 +104,15 @@ fn dial_as(node: &NodeEntry, user: &UserEntry) -> Outcome<Channel> {
 pub(crate) fn unusable(path: &Path, error: impl std::fmt::Display) -> Failure {
     Failure::new(Code::Certificate, error).at(path.display())
 }
+
+/// A node that did not answer a call, or refused it as a whole.
+pub(crate) fn unreachable(node: &NodeEntry, status: &tonic::Status) -> Failure {
+    let cause = format!("{} ({:?})", status.message(), status.code());
+    let code = match status.code() {
+        tonic::Code::Unavailable => Code::GatewayUnreachable,
+        tonic::Code::DeadlineExceeded => Code::Deadline,
+        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Code::Refused,
+        _ => Code::Deliver,
+    };
+    Failure::new(code, cause).at(format!("{} at {}", node.name, node.address))
+}

@@ -296,6 +296,21 @@ impl OrganizationSpec {
         let endpoints = Vec::new();
         Ok(Self { name: name.to_owned(), msp, endpoints, anchor_peers, policies })
     }
+
+    /// The group of the organisation, as a genesis block has it and as an update adds it.
+    pub fn group(&self) -> ConfigGroup {
+        let mut organization = group(&self.policies);
+        add(&mut organization, MSP, &self.msp);
+        if !self.endpoints.is_empty() {
+            let endpoints = OrdererAddresses { addresses: self.endpoints.clone() };
+            add(&mut organization, ENDPOINTS, &endpoints);
+        }
+        if !self.anchor_peers.is_empty() {
+            let anchors = AnchorPeers { anchor_peers: self.anchor_peers.clone() };
+            add(&mut organization, ANCHOR_PEERS, &anchors);
+        }
+        organization
+    }
 }
 
 // --- policies ---
@@ -375,17 +390,7 @@ fn add_owned(group: &mut ConfigGroup, key: &str, value: &impl Message, mod_polic
 
 fn add_organizations(section: &mut ConfigGroup, organizations: &[OrganizationSpec]) {
     for spec in organizations {
-        let mut organization = group(&spec.policies);
-        add(&mut organization, MSP, &spec.msp);
-        if !spec.endpoints.is_empty() {
-            let endpoints = OrdererAddresses { addresses: spec.endpoints.clone() };
-            add(&mut organization, ENDPOINTS, &endpoints);
-        }
-        if !spec.anchor_peers.is_empty() {
-            let anchors = AnchorPeers { anchor_peers: spec.anchor_peers.clone() };
-            add(&mut organization, ANCHOR_PEERS, &anchors);
-        }
-        section.groups.insert(spec.name.clone(), organization);
+        section.groups.insert(spec.name.clone(), spec.group());
     }
 }
 

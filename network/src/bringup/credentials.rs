@@ -81,6 +81,23 @@ fn make_organisation(
     Ok(Made { folder, people })
 }
 
+/// Makes only the nodes of an organisation whose CAs are below `organizations`; its administrator is there already.
+pub(super) fn more_nodes(
+    topology: &Topology,
+    described: &topology::Organisation,
+    organizations: &Path,
+    now: i64,
+) -> Result<Made, Error> {
+    let folder = OrganisationFolder::new(organizations, tree(described.role), &described.domain)?;
+    let organisation = folder.load()?;
+    for node in topology.nodes_of(&described.name) {
+        make_node(&organisation, &folder, node, now)?;
+    }
+    let admin = Person { name: ADMIN.to_owned(), role: None, admin: true, key: Default::default() };
+    let member = folder.user(ADMIN)?;
+    Ok(Made { folder, people: vec![(admin, member)] })
+}
+
 fn make_node(
     organisation: &Organisation,
     folder: &OrganisationFolder,

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::session::Session;
+use crate::session::{Session, unreachable};
 use crate::state::{NodeEntry, UserEntry};
 
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
@@ -264,15 +264,4 @@ fn no_block(node: &NodeEntry, number: u64) -> Failure {
     Failure::new(Code::NoBlock, format!("there is no block {number}"))
         .at(&node.name)
         .hint("`carecord block list` shows the height")
-}
-
-fn unreachable(node: &NodeEntry, status: &tonic::Status) -> Failure {
-    let cause = format!("{} ({:?})", status.message(), status.code());
-    let code = match status.code() {
-        tonic::Code::Unavailable => Code::GatewayUnreachable,
-        tonic::Code::DeadlineExceeded => Code::Deadline,
-        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Code::Refused,
-        _ => Code::Deliver,
-    };
-    Failure::new(code, cause).at(format!("{} at {}", node.name, node.address))
 }

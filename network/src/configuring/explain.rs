@@ -38,15 +38,21 @@ pub fn missing(bundle: &Bundle, envelope: &Envelope, error: &UpdateError) -> Fai
                     said(&unsigned)
                 ))
         }
+        error => refused(error).at(place),
+    }
+}
+
+/// Any other refusal, as the ordering service words it.
+pub(super) fn refused(error: &UpdateError) -> Failure {
+    match error {
         UpdateError::Authorize(
             AuthorizeError::ReadVersion { .. } | AuthorizeError::Delta(DeltaError::Version { .. }),
         ) => Failure::new(Code::ConfigConflict, error)
-            .at(place)
             .hint("the configuration has changed since this update was made; make it again"),
         UpdateError::Authorize(AuthorizeError::Delta(DeltaError::Empty)) => {
-            Failure::new(Code::ConfigSame, error).at(place)
+            Failure::new(Code::ConfigSame, error)
         }
-        _ => Failure::new(Code::ConfigRefused, error).at(place),
+        _ => Failure::new(Code::ConfigRefused, error),
     }
 }
 
