@@ -40,7 +40,11 @@ pub(crate) fn extension(attributes: &BTreeMap<String, String>) -> Option<CustomE
     if attributes.is_empty() {
         return None;
     }
-    let json = serde_json::to_vec(&Content { attrs: attributes })
-        .expect("a map of strings always has a JSON form");
-    Some(CustomExtension::from_oid_content(&ATTRIBUTE_EXTENSION, json))
+    Some(CustomExtension::from_oid_content(&ATTRIBUTE_EXTENSION, content_of(attributes)))
+}
+
+/// The extension's content.
+pub(crate) fn content_of(attributes: &BTreeMap<String, String>) -> Vec<u8> {
+    serde_json::to_vec(&Content { attrs: attributes })
+        .expect("a map of strings always has a JSON form")
 }

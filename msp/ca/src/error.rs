@@ -46,4 +46,21 @@ pub enum Error {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A secret cannot be hashed.
+    #[error("cannot hash a secret: {reason}")]
+    Secret {
+        /// The hash function's reason.
+        reason: String,
+    },
+    /// The membership service's database cannot be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The membership service's configuration is not usable.
+    #[error("the configuration of CA {ca:?} is not usable: {reason}")]
+    Config {
+        /// The CA's name.
+        ca: String,
+        /// What is wrong.
+        reason: String,
+    },
 }

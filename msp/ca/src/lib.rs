@@ -9,17 +9,35 @@
 
 pub mod attributes;
 mod authority;
+pub mod client;
+mod csr;
 mod error;
+mod issuing;
 mod key;
 pub mod layout;
 mod low_s;
 mod organisation;
 mod pseudonym;
+mod refusal;
+pub mod rules;
+pub mod sealed_key;
+mod secret;
+pub mod server;
+pub mod service;
+mod store;
+pub mod token;
 mod validity;
 
 pub use authority::{Authority, Issued, NodeRole, Request};
+pub use csr::Csr;
 pub use error::Error;
+pub use issuing::{Content, Edition, Issuing, Purpose, Signed};
 pub use key::KeyKind;
 pub use organisation::{Organisation, Person, Subject};
 pub use pseudonym::pseudonym;
+pub use refusal::{Code, Refusal};
+pub use secret::{Cost, Secrets, make as make_secret};
+pub use store::{
+    Attribute, Change, Identity, Issued as IssuedRecord, LogEntry, Revocation, Store, StoreError,
+};
 pub use validity::Validity;

@@ -5,4 +5,5 @@
 mod certificates;
 mod folders;
 mod openssl;
+mod service;
 mod support;

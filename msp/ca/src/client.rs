@@ -1,0 +1,327 @@
+//! Speaks to a membership service, ours or Fabric-CA: enrol, register, revoke.
+//!
+//! Place in the flow: the commands `carecord identity …` and `carecord cert renew` call it. Blocking: an async caller
+//! gives it a thread of its own.
+
+mod request;
+mod transport;
+mod wire;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use carecord_comm::HttpsClient;
+use carecord_msp::SigningIdentity;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::{Attribute, KeyKind, token};
+use transport::Transport;
+
+pub use request::certificate_request;
+pub use wire::{CaInfo, CertificateName, IdentityInfo, Registered, Registration, Revocations};
+
+/// Why a call did not give what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no service at the address.
+    #[error("the CA at {address} cannot be reached: {source}")]
+    Unreachable {
+        /// Where it should be.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The service refused.
+    #[error("the CA refused with code {code}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Fabric-CA's error number.
+        code: u64,
+        /// The service's text.
+        message: String,
+    },
+    /// The answer is not what a Fabric-CA answers.
+    #[error("the answer is no CA's: {0}")]
+    Answer(String),
+    /// A certificate, key or request of ours is not usable.
+    #[error("{0}")]
+    Credential(String),
+}
+
+/// A certificate and its key: what signs tokens, and what an enrolment brings.
+#[derive(Clone)]
+pub struct Credential {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// Its key, PEM.
+    pub key_pem: Zeroizing<String>,
+}
+
+/// A certificate that was enrolled, its key, and its issuer's chain.
+#[derive(Clone)]
+pub struct Enrollment {
+    /// Certificate and key.
+    pub credential: Credential,
+    /// The issuer's certificate and those above it, PEM.
+    pub chain_pem: String,
+}
+
+/// What an enrolment asks for.
+#[derive(Debug, Clone, Default)]
+pub struct EnrollOptions {
+    /// `tls` or `ca`; an identity's certificate if none.
+    pub profile: Option<String>,
+    /// Host names and addresses of a TLS certificate.
+    pub hosts: Vec<String>,
+    /// Curve of the key.
+    pub key: KeyKind,
+    /// Attributes by name; the usual ones if none are named.
+    pub attributes: Option<Vec<String>>,
+}
+
+/// A membership service at an address.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Transport,
+    ca_name: Option<String>,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// The CA `ca_name` (the server's first if none) at `address` (`host:port`), which must show a certificate for
+    /// `server_name` that one of `roots` (PEM) vouches for.
+    pub fn new<R: AsRef<[u8]>>(
+        address: &str,
+        server_name: &str,
+        roots: &[R],
+        ca_name: Option<&str>,
+    ) -> Result<Self, ClientError> {
+        let https = HttpsClient::new(roots, None)
+            .map_err(|error| ClientError::Credential(format!("TLS roots: {error}")))?;
+        Ok(Self {
+            transport: Transport::new(address, server_name, Some(https)),
+            ca_name: ca_name.map(str::to_owned),
+        })
+    }
+
+    /// The CA `ca_name` at `address`, without TLS; for a service on this very machine.
+    pub fn plain(address: &str, ca_name: Option<&str>) -> Self {
+        Self { transport: Transport::new(address, "", None), ca_name: ca_name.map(str::to_owned) }
+    }
+
+    /// What the CA says of itself.
+    pub fn cainfo(&self) -> Result<CaInfo, ClientError> {
+        self.send("POST", "cainfo", &json!({}), None)
+    }
+
+    /// A certificate for a new key, by enrolment id and secret.
+    pub fn enroll(
+        &self,
+        id: &str,
+        secret: &str,
+        options: &EnrollOptions,
+    ) -> Result<Enrollment, ClientError> {
+        let header = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        self.fetch_certificate("enroll", id, options, |_, _, _| Ok(header.clone()))
+    }
+
+    /// A certificate for a new key, by the certificate that `credential` has now; `id` is its common name.
+    pub fn reenroll(
+        &self,
+        credential: &Credential,
+        options: &EnrollOptions,
+    ) -> Result<Enrollment, ClientError> {
+        let id = credential.common_name()?;
+        self.fetch_certificate("reenroll", &id, options, |method, uri, body| {
+            credential.token(method, uri, body)
+        })
+    }
+
+    /// Makes somebody known to the CA.
+    pub fn register(
+        &self,
+        registrar: &Credential,
+        registration: &Registration,
+    ) -> Result<Registered, ClientError> {
+        let registered: Registered =
+            self.send("POST", "register", registration, Some(registrar))?;
+        let id = registered.id.or_else(|| registration.id.clone());
+        Ok(Registered { id, ..registered })
+    }
+
+    /// Revokes an identity with all its certificates; `gencrl` asks for the new list, too.
+    pub fn revoke_identity(
+        &self,
+        revoker: &Credential,
+        id: &str,
+        reason: &str,
+        gencrl: bool,
+    ) -> Result<Revocations, ClientError> {
+        let body = json!({"id": id, "reason": reason, "gencrl": gencrl});
+        self.send("POST", "revoke", &body, Some(revoker))
+    }
+
+    /// Revokes one certificate.
+    pub fn revoke_certificate(
+        &self,
+        revoker: &Credential,
+        name: &CertificateName,
+        reason: &str,
+        gencrl: bool,
+    ) -> Result<Revocations, ClientError> {
+        let body = json!({
+            "serial": name.serial, "aki": name.aki, "reason": reason, "gencrl": gencrl,
+        });
+        self.send("POST", "revoke", &body, Some(revoker))
+    }
+
+    /// The revocation list, PEM; `tls` for that of the CA that signs TLS certificates.
+    pub fn gencrl(&self, revoker: &Credential, tls: bool) -> Result<String, ClientError> {
+        let body = if tls { json!({"profile": "tls"}) } else { json!({}) };
+        let answer: Value = self.send("POST", "gencrl", &body, Some(revoker))?;
+        decoded(answer["CRL"].as_str().unwrap_or_default())
+    }
+
+    /// Everybody whom the registrar may act on.
+    pub fn identities(&self, registrar: &Credential) -> Result<Vec<IdentityInfo>, ClientError> {
+        let answer: wire::Identities = self.get("identities", registrar)?;
+        Ok(answer.identities)
+    }
+
+    /// One identity.
+    pub fn identity(&self, registrar: &Credential, id: &str) -> Result<IdentityInfo, ClientError> {
+        self.get(&format!("identities/{}", encoded(id)), registrar)
+    }
+
+    /// Sets attributes of an identity; an empty value takes one away.
+    pub fn set_attributes(
+        &self,
+        registrar: &Credential,
+        id: &str,
+        attributes: &[Attribute],
+    ) -> Result<IdentityInfo, ClientError> {
+        let body = json!({"attrs": attributes});
+        self.send("PUT", &format!("identities/{}", encoded(id)), &body, Some(registrar))
+    }
+
+    /// Gives an identity another secret; this also unlocks one with too many wrong tries.
+    pub fn set_secret(
+        &self,
+        registrar: &Credential,
+        id: &str,
+        secret: &str,
+        max_enrollments: i64,
+    ) -> Result<IdentityInfo, ClientError> {
+        let body = json!({"secret": secret, "max_enrollments": max_enrollments});
+        self.send("PUT", &format!("identities/{}", encoded(id)), &body, Some(registrar))
+    }
+
+    fn fetch_certificate(
+        &self,
+        endpoint: &str,
+        id: &str,
+        options: &EnrollOptions,
+        authorization: impl Fn(&str, &str, &[u8]) -> Result<String, ClientError>,
+    ) -> Result<Enrollment, ClientError> {
+        let (request_pem, key_pem) = certificate_request(id, options)?;
+        let attributes = options
+            .attributes
+            .as_ref()
+            .map(|names| names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>());
+        let mut body = json!({"certificate_request": request_pem});
+        for (name, value) in [
+            ("profile", options.profile.clone().map(Value::from)),
+            ("hosts", (!options.hosts.is_empty()).then(|| options.hosts.clone().into())),
+            ("attr_reqs", attributes.map(Value::from)),
+            ("caname", self.ca_name.clone().map(Value::from)),
+        ] {
+            if let Some(value) = value {
+                body[name] = value;
+            }
+        }
+        let body = body.to_string();
+        let uri = format!("{}{endpoint}", crate::server::PATH);
+        let header = authorization("POST", &uri, body.as_bytes())?;
+        let answer = self.transport.exchange("POST", &uri, body.as_bytes(), Some(&header))?;
+        let enrolled: wire::Enrolled = wire::result(answer)?;
+        let certificate_pem = decoded(&enrolled.cert)?;
+        Ok(Enrollment {
+            credential: Credential { certificate_pem, key_pem },
+            chain_pem: decoded(&enrolled.server_info.chain)?,
+        })
+    }
+
+    fn get<T: DeserializeOwned>(&self, endpoint: &str, by: &Credential) -> Result<T, ClientError> {
+        let query = match &self.ca_name {
+            Some(name) => format!("?ca={}", encoded(name)),
+            None => String::new(),
+        };
+        let uri = format!("{}{endpoint}{query}", crate::server::PATH);
+        let token = by.token("GET", &uri, b"")?;
+        wire::result(self.transport.exchange("GET", &uri, b"", Some(&token))?)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        endpoint: &str,
+        body: &impl Serialize,
+        by: Option<&Credential>,
+    ) -> Result<T, ClientError> {
+        let mut body = serde_json::to_value(body)
+            .map_err(|error| ClientError::Credential(error.to_string()))?;
+        if let Some(name) = &self.ca_name {
+            body["caname"] = name.clone().into();
+        }
+        let body = body.to_string();
+        let uri = format!("{}{endpoint}", crate::server::PATH);
+        let token = by.map(|by| by.token(method, &uri, body.as_bytes())).transpose()?;
+        let answer = self.transport.exchange(method, &uri, body.as_bytes(), token.as_deref())?;
+        wire::result(answer)
+    }
+}
+
+// === impl Credential ===
+
+impl Credential {
+    /// The token for a request.
+    pub fn token(&self, method: &str, uri: &str, body: &[u8]) -> Result<String, ClientError> {
+        let failed = |error: carecord_msp::Error| ClientError::Credential(error.to_string());
+        let (certificate, key) = (self.certificate_pem.as_bytes(), self.key_pem.as_bytes());
+        let signer = SigningIdentity::from_pem("", certificate, key).map_err(failed)?;
+        token::make(&signer, &self.certificate_pem, token::Request { method, uri, body })
+            .map_err(failed)
+    }
+
+    /// Number and issuer of the certificate, as a revocation names them.
+    pub fn name(&self) -> Result<CertificateName, ClientError> {
+        request::certificate_name(&self.certificate_pem)
+    }
+
+    /// Common name of the certificate: the enrolment id.
+    pub fn common_name(&self) -> Result<String, ClientError> {
+        request::common_name(&self.certificate_pem)
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential")
+            .field("certificate", &self.certificate_pem.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn decoded(text: &str) -> Result<String, ClientError> {
+    let bytes =
+        STANDARD.decode(text).map_err(|_| ClientError::Answer("it is no base64".to_owned()))?;
+    String::from_utf8(bytes).map_err(|_| ClientError::Answer("it is no text".to_owned()))
+}
+
+fn encoded(part: &str) -> String {
+    percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

@@ -1,0 +1,58 @@
+//! Certificate requests, and what a certificate says of itself.
+
+use rcgen::{CertificateParams, DistinguishedName, DnType};
+use x509_parser::prelude::{ParsedExtension, X509Certificate};
+use zeroize::Zeroizing;
+
+use super::{CertificateName, ClientError, EnrollOptions};
+use crate::key::private_pem;
+
+/// A request for `common_name` with a new key: both PEM.
+pub fn certificate_request(
+    common_name: &str,
+    options: &EnrollOptions,
+) -> Result<(String, Zeroizing<String>), ClientError> {
+    let failed = |error: rcgen::Error| ClientError::Credential(format!("request: {error}"));
+    let key = options
+        .key
+        .generate(common_name)
+        .map_err(|error| ClientError::Credential(error.to_string()))?;
+    let mut params = CertificateParams::new(options.hosts.clone()).map_err(failed)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    let request = params.serialize_request(&key).map_err(failed)?;
+    let pem = request.pem().map_err(failed)?;
+    Ok((pem, private_pem(&key)))
+}
+
+pub(super) fn common_name(certificate_pem: &str) -> Result<String, ClientError> {
+    with_certificate(certificate_pem, |certificate| {
+        let name = certificate.subject().iter_common_name().next()?;
+        name.as_str().ok().map(str::to_owned)
+    })
+}
+
+pub(super) fn certificate_name(certificate_pem: &str) -> Result<CertificateName, ClientError> {
+    with_certificate(certificate_pem, |certificate| {
+        let aki = certificate.extensions().iter().find_map(|extension| {
+            match extension.parsed_extension() {
+                ParsedExtension::AuthorityKeyIdentifier(id) => {
+                    id.key_identifier.as_ref().map(|id| hex::encode(id.0))
+                }
+                _ => None,
+            }
+        })?;
+        Some(CertificateName { serial: hex::encode(certificate.raw_serial()), aki })
+    })
+}
+
+fn with_certificate<T>(
+    pem_text: &str,
+    read: impl FnOnce(&X509Certificate<'_>) -> Option<T>,
+) -> Result<T, ClientError> {
+    let wrong = || ClientError::Credential("the certificate cannot be read".to_owned());
+    let block = pem::parse(pem_text).map_err(|_| wrong())?;
+    let (_, certificate) =
+        x509_parser::parse_x509_certificate(block.contents()).map_err(|_| wrong())?;
+    read(&certificate).ok_or_else(wrong)
+}
