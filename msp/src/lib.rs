@@ -10,6 +10,7 @@
 mod attributes;
 mod cache;
 mod config_yaml;
+mod current;
 mod error;
 mod identity;
 pub mod keystore;
@@ -29,6 +30,7 @@ mod validate;
 mod wellformed;
 mod x509;
 
+pub use current::CurrentSigner;
 pub use error::Error;
 pub use identity::{Identity, OrganizationalUnit};
 pub use manager::MspManager;

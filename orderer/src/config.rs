@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use carecord_comm::{ClientTls, ServerTls};
+use carecord_comm::ServerTls;
 use carecord_consensus::Acknowledge;
 use carecord_msp::Signer;
+
+use crate::OwnCertificates;
 
 /// Everything that [`Orderer::start`](crate::Orderer::start) needs; read from files by the caller.
 pub struct Config {
@@ -21,10 +23,8 @@ pub struct Config {
     pub cluster_listen: String,
     /// TLS of the cluster listener; must require a client certificate.
     pub cluster_tls: ServerTls,
-    /// How this node shows itself to other orderers.
-    pub dial_tls: ClientTls,
-    /// This node's cluster certificate (DER), by which it finds itself among the consenters.
-    pub certificate: Vec<u8>,
+    /// How this node shows itself to other orderers, and by which it finds itself among the consenters.
+    pub own: Arc<OwnCertificates>,
     /// Signs blocks.
     pub signer: Arc<dyn Signer>,
     /// When clients hear SUCCESS.

@@ -94,12 +94,24 @@ pub enum Error {
         /// The channel.
         channel: String,
     },
+    /// This node has no TLS certificate to show to other orderers.
+    #[error("there is no TLS certificate for the other orderers")]
+    NoCertificate,
     /// TLS, an address or a port.
     #[error(transparent)]
     Comm(#[from] carecord_comm::Error),
     /// The identity could not sign.
     #[error(transparent)]
     Sign(#[from] carecord_msp::Error),
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Whether another orderer did not know the certificate that this node showed.
+    pub(crate) fn is_stranger(&self) -> bool {
+        matches!(self, Self::Call(status) if status.code() == tonic::Code::PermissionDenied)
+    }
 }
 
 impl From<tonic::Status> for Error {

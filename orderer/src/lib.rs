@@ -14,6 +14,7 @@ mod broadcast;
 mod channel;
 mod cluster;
 mod config;
+mod credentials;
 mod deliver;
 mod error;
 mod orderer;
@@ -25,7 +26,9 @@ mod writer;
 use carecord_channel::Bundle;
 use carecord_proto::etcdraft::Consenter;
 
+pub use cluster::OwnCertificates;
 pub use config::Config;
+pub use credentials::Credentials;
 pub use error::Error;
 pub use orderer::{ChannelStatus, Orderer, Statuses};
 

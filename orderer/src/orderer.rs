@@ -12,6 +12,7 @@ use carecord_comm::orderer::atomic_broadcast_server::AtomicBroadcastServer;
 use carecord_comm::{Limits, MAX_MESSAGE_BYTES, Server, ServerHandle};
 use carecord_consensus::{ChannelCore, ChannelParams};
 use carecord_monitoring::OrdererMetrics;
+use carecord_msp::CurrentSigner;
 use carecord_proto::common::Block;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,7 +24,7 @@ use crate::registry::Registry;
 use crate::service::ClientService;
 use crate::storage::{self, Entries};
 use crate::writer::Writer;
-use crate::{Config, Error};
+use crate::{Config, Credentials, Error};
 
 /// Deliver streams at once, as in Fabric.
 const STREAMS: usize = 2500;
@@ -33,6 +34,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A running orderer.
 pub struct Orderer {
     config: Config,
+    signer: Arc<CurrentSigner>,
     metrics: OrdererMetrics,
     registry: Arc<Registry>,
     links: Arc<Links>,
@@ -71,11 +73,12 @@ impl Orderer {
         metrics: OrdererMetrics,
     ) -> Result<Self, Error> {
         let (fatal, failed) = mpsc::unbounded_channel();
-        let links = Arc::new(Links::new(config.dial_tls.clone()));
+        let links = Arc::new(Links::new(Arc::clone(&config.own)));
         let registry = Arc::new(Registry::default());
         let (owners, listeners) = (JoinSet::new(), Vec::new());
+        let signer = Arc::new(CurrentSigner::new(Arc::clone(&config.signer)));
         let mut orderer =
-            Self { config, metrics, registry, links, owners, fatal, failed, listeners };
+            Self { config, signer, metrics, registry, links, owners, fatal, failed, listeners };
         for genesis in genesis_blocks {
             orderer.create_channel(genesis)?;
         }
@@ -87,6 +90,17 @@ impl Orderer {
     /// Answers how the channels fare.
     pub fn statuses(&self) -> Statuses {
         Statuses(Arc::clone(&self.registry))
+    }
+
+    /// Exchanges its certificates and keys while it runs.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            signer: Arc::clone(&self.signer),
+            client_tls: self.config.client_tls.clone(),
+            cluster_tls: self.config.cluster_tls.clone(),
+            own: Arc::clone(&self.config.own),
+            links: Arc::clone(&self.links),
+        }
     }
 
     /// Where clients and other orderers reach it.
@@ -137,7 +151,7 @@ impl Orderer {
         let bundle = Bundle::from_block(&config_block)?;
         let name = bundle.channel_id().to_owned();
         let members = Members::new(&crate::consenters(&bundle)?, opened.restored.consenter_ids())?;
-        let own = members.own(&self.config.certificate);
+        let own = members.own(|der| self.config.own.has(der));
         let own = own.ok_or_else(|| Error::NotAConsenter { channel: name.clone() })?.id;
         let params = ChannelParams::from_bundle(&bundle)?;
         let (inbox, inputs) = Inbox::new();
@@ -148,7 +162,7 @@ impl Orderer {
             inbox,
             bundle: ArcSwap::from_pointee(bundle),
             members: ArcSwap::from_pointee(members),
-            signer: Arc::clone(&self.config.signer),
+            signer: Arc::clone(&self.signer),
             log: Arc::clone(&opened.log),
             height,
             state,

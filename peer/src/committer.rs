@@ -78,7 +78,7 @@ pub(crate) async fn on_block(
         channel.definitions().forget();
     }
     if committed.bundle.is_some() {
-        peer.on_config(channel);
+        peer.take_over_roots();
     }
     snapshot::on_committed(channel, committed.number).await;
     count(peer, channel, &committed, bytes, started);

@@ -22,6 +22,7 @@ mod channel;
 mod clock;
 mod committer;
 mod config;
+mod credentials;
 mod deliver;
 mod endorser;
 mod error;

@@ -85,6 +85,12 @@ impl Orderers {
         orderers
     }
 
+    /// Dials every orderer anew when it is asked next: this peer shows another certificate.
+    pub(crate) fn forget(&self) {
+        self.dialled.lock().clear();
+        self.by_channel.forget();
+    }
+
     /// Those of the configuration, with this peer's own knowledge about them, then those that only this peer knows.
     fn nodes(&self, bundle: &Bundle) -> Vec<RemoteNode> {
         let mut nodes: Vec<RemoteNode> = Vec::new();

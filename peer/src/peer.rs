@@ -22,7 +22,6 @@ use carecord_ledger::{Ledger, Options};
 use carecord_proto::{block, common::Block};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
-use sha2::{Digest, Sha256};
 use tokio::{
     net::TcpListener,
     runtime,
@@ -35,6 +34,7 @@ use crate::{
     Error, PeerConfig,
     channel::Channel,
     config::MAX_SIMULATION_THREADS,
+    credentials::Credentials,
     deliver::DeliverService,
     endorser::{EndorserService, Paces},
     gateway::GatewayService,
@@ -60,7 +60,7 @@ pub struct Peer {
     remote_peers: RemotePeers,
     orderers: Orderers,
     server_tls: Option<ServerTls>,
-    certificate_hash: Bytes,
+    credentials: Credentials,
     simulations: Arc<Semaphore>,
     paces: Paces,
     runtime: runtime::Handle,
@@ -87,8 +87,6 @@ impl Peer {
             .as_ref()
             .map(|tls| ServerTls::new(tls.identity.clone(), tls.client_auth, &tls.client_roots))
             .transpose()?;
-        let certificate_hash =
-            identity.as_ref().map(|own| Bytes::copy_from_slice(&Sha256::digest(own.leaf_der())));
         let chaincodes = config
             .chaincodes
             .iter()
@@ -103,7 +101,7 @@ impl Peer {
             joining_by_snapshot: Joining::default(),
             pullers: Mutex::default(),
             server_tls,
-            certificate_hash: certificate_hash.unwrap_or_default(),
+            credentials: Credentials::of(&config),
             simulations: Arc::new(Semaphore::new(MAX_SIMULATION_THREADS)),
             paces: Paces::default(),
             runtime: runtime::Handle::current(),
@@ -252,23 +250,23 @@ impl Peer {
         self.server_tls.as_ref().is_some_and(ServerTls::requires_client_certificate)
     }
 
-    /// SHA-256 of the certificate that the peer shows when it dials; empty without TLS.
-    pub(crate) fn certificate_hash(&self) -> Bytes {
-        self.certificate_hash.clone()
+    /// What the peer shows of itself now.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
-    /// A channel's configuration has changed: clients are now checked against its organisations' TLS roots.
-    pub(crate) fn on_config(&self, channel: &Channel) {
-        let (Some(server), Some(tls)) = (&self.server_tls, &self.config.tls) else { return };
-        let mut roots = tls.client_roots.clone();
+    /// Clients are checked against the TLS roots of all channels' organisations, as they are now configured.
+    pub(crate) fn take_over_roots(&self) {
+        let (Some(server), Some(tls)) = (&self.server_tls, self.credentials.tls()) else { return };
+        let mut roots = self.credentials.client_roots();
         for channel in self.channels() {
             let bundle = channel.bundle();
             roots.extend(bundle.msps().msp_ids().flat_map(|msp_id| tls_roots(&bundle, msp_id)));
         }
         roots.sort();
         roots.dedup();
-        if let Err(error) = server.replace(tls.identity.clone(), &roots) {
-            tracing::error!(channel = channel.id(), %error, "TLS roots were not taken over");
+        if let Err(error) = server.replace(tls.clone(), &roots) {
+            tracing::error!(%error, "TLS roots were not taken over");
         }
     }
 
@@ -342,7 +340,7 @@ impl Peer {
         let height = i64::try_from(channel.ledger().height()).unwrap_or(i64::MAX);
         self.config.metrics.ledger.height.with_label_values(&[&id]).set(height);
         self.channels.write().insert(id, Arc::clone(&channel));
-        self.on_config(&channel);
+        self.take_over_roots();
         let puller = puller::pull(Arc::clone(self), Arc::clone(&channel));
         self.pullers.lock().push(self.runtime.spawn(puller));
         Ok(channel)

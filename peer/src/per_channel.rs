@@ -39,4 +39,9 @@ impl<T> PerChannel<T> {
         all.insert(bundle.channel_id().to_owned(), known);
         list
     }
+
+    /// Makes every list anew when it is asked for next.
+    pub(crate) fn forget(&self) {
+        self.known.lock().clear();
+    }
 }

@@ -170,13 +170,13 @@ fn seek(
         error_response: SeekErrorResponse::BestEffort as i32,
         ..SeekInfo::default()
     };
-    let signer = &peer.config().signer;
+    let signer = peer.credentials().signer();
     let header = SeekHeader {
         channel_id: channel.id().to_owned(),
         creator: signer.serialized(),
         nonce: rand::random::<[u8; 24]>().to_vec().into(),
         timestamp: clock::timestamp(),
-        tls_cert_hash: peer.certificate_hash(),
+        tls_cert_hash: peer.credentials().certificate_hash(),
     };
     let payload = envelope::seek_payload(header, &seek);
     let signature = signer.sign(&payload).map_err(|error| error.to_string())?.into();

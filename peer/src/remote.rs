@@ -77,6 +77,12 @@ impl RemotePeers {
         self.by_channel.get(bundle, || self.named_by(bundle))
     }
 
+    /// Dials every peer anew when it is asked next: this peer shows another certificate.
+    pub(crate) fn forget(&self) {
+        self.dialled.lock().clear();
+        self.by_channel.forget();
+    }
+
     fn named_by(&self, bundle: &Bundle) -> Vec<Arc<RemotePeer>> {
         let mut nodes: Vec<RemoteNode> = Vec::new();
         for node in self.configured.iter().cloned().chain(anchor_peers(bundle)) {

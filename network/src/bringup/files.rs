@@ -88,6 +88,7 @@ fn node_config(
         operations_address: Some(addresses.operations.clone()),
         channels: channels.map(|channel| dir.genesis(&channel.name)).collect(),
         threads: 1,
+        handshake_time_shift_s: 0,
         tls: TlsConfig {
             certificate: folder.tls_certificate(),
             key: folder.tls_key(),

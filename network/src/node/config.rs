@@ -36,6 +36,10 @@ pub struct NodeConfig {
     /// Worker threads of the network part; one is the cheapest, since heavy work has threads of its own.
     #[serde(default = "one")]
     pub threads: usize,
+    /// Orderers only: how far the clock is put back when TLS certificates are looked at, in seconds; as Fabric's
+    /// `TLSHandshakeTimeShift`, for orderers whose certificates have all expired.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub handshake_time_shift_s: u64,
     /// TLS of the listeners.
     pub tls: TlsConfig,
     /// TLS of the operations service, with the node's own certificate; without, it is plain HTTP.
@@ -123,6 +127,10 @@ impl NodeConfig {
     }
 }
 
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
+}
+
 fn one() -> usize {
     1
 }
@@ -150,6 +158,7 @@ mod tests {
             operations_address: None,
             channels: vec!["/n/care.block".into()],
             threads: 1,
+            handshake_time_shift_s: 0,
             tls: TlsConfig {
                 certificate: "/n/tls/server.crt".into(),
                 key: "/n/tls/server.key".into(),

@@ -13,6 +13,10 @@ use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::state::read_credential;
 
+/// An orderer's next TLS certificate, beside the one in force.
+const NEXT_CERTIFICATE: &str = "next.crt";
+const NEXT_KEY: &str = "next.key";
+
 // === impl NodeConfig ===
 
 impl NodeConfig {
@@ -60,6 +64,26 @@ impl TlsConfig {
             }
             _ => unusable(&self.certificate, &error),
         })
+    }
+
+    /// The same, and behind it the pair that is to follow it, if there is one: see [`TlsConfig::next`].
+    pub(super) fn identities(&self) -> Outcome<Vec<TlsIdentity>> {
+        let mut identities = vec![self.identity()?];
+        let next = self.next();
+        if next.certificate.exists() && next.key.exists() {
+            match next.identity() {
+                Ok(identity) => identities.push(identity),
+                // It is not in force yet: whoever is writing it may not be done.
+                Err(failure) => tracing::warn!(%failure, "the next TLS certificate is not usable"),
+            }
+        }
+        Ok(identities)
+    }
+
+    /// The pair that lies beside the one in force until the channels' configurations name it: `next.crt`, `next.key`.
+    pub(crate) fn next(&self) -> Self {
+        let certificate = self.certificate.with_file_name(NEXT_CERTIFICATE);
+        Self { certificate, key: self.key.with_file_name(NEXT_KEY), ..self.clone() }
     }
 
     /// PEM texts of the roots.

@@ -1,11 +1,12 @@
 //! An ordering node: from its configuration to [`carecord_orderer::Orderer`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use carecord_comm::{ClientAuth, ClientTls, ServerTls};
+use carecord_comm::{ClientAuth, HandshakeClock, ServerTls};
 use carecord_consensus::Acknowledge;
 use carecord_monitoring::OrdererMetrics;
-use carecord_orderer::{Config, Orderer};
+use carecord_orderer::{Config, Orderer, OwnCertificates};
 
 use super::config::NodeConfig;
 use super::files::unusable;
@@ -42,13 +43,13 @@ fn orderer_config(config: &NodeConfig) -> Outcome<Config> {
     let tls = &config.tls;
     let identity = tls.identity()?;
     let roots = tls.root_texts()?;
-    let certificate = identity.leaf_der().to_vec();
+    let clock = HandshakeClock { shift: Duration::from_secs(config.handshake_time_shift_s) };
     let client_auth = match tls.require_client_certificate {
         true => ClientAuth::Require,
         false => ClientAuth::IfGiven,
     };
     let server = |auth| {
-        ServerTls::new(identity.clone(), auth, &roots)
+        ServerTls::with_clock(identity.clone(), auth, &roots, clock)
             .map_err(|error| unusable(&tls.certificate, &error))
     };
     let cluster_listen = config.cluster_address.clone().ok_or_else(|| {
@@ -61,9 +62,9 @@ fn orderer_config(config: &NodeConfig) -> Outcome<Config> {
         client_tls: server(client_auth)?,
         cluster_listen,
         cluster_tls: server(ClientAuth::Require)?,
-        dial_tls: ClientTls::new(&roots, Some(identity.clone()))
+        own: OwnCertificates::new(&tls.identities()?, roots.clone(), clock)
+            .map(Arc::new)
             .map_err(|error| unusable(&tls.certificate, &error))?,
-        certificate,
         signer: config.signer()?,
         acknowledge: Acknowledge::Committed,
     })

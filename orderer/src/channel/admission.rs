@@ -23,8 +23,9 @@ pub(super) fn admit(shared: &Shared, envelope: &Envelope) -> Result<Admitted, Re
     }
     let ids: Vec<_> = shared.members.load().iter().map(|member| member.id).collect();
     let proposed = propose(envelope, &bundle, &ids, now())?;
-    let payload = proposed.payload(&signature_header(&*shared.signer), now());
-    let signature = shared.signer.sign(&payload).map_err(|error| Rejection {
+    let signer = shared.signer.get();
+    let payload = proposed.payload(&signature_header(&*signer), now());
+    let signature = signer.sign(&payload).map_err(|error| Rejection {
         status: Status::InternalServerError,
         info: format!("the configuration could not be signed: {error}"),
     })?;

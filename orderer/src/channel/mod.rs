@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use carecord_channel::Bundle;
 use carecord_consensus::{Admitted, Event, Rejection, Submission};
-use carecord_msp::Signer;
+use carecord_msp::CurrentSigner;
 use carecord_proto::common::{Envelope, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) bundle: ArcSwap<Bundle>,
     pub(crate) members: ArcSwap<Members>,
     /// Signs configurations and blocks.
-    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) signer: Arc<CurrentSigner>,
     pub(crate) log: Arc<Log>,
     /// How many blocks may be delivered.
     pub(crate) height: watch::Sender<u64>,

@@ -223,8 +223,8 @@ impl Owner {
 
     /// `metadata_value ‖ signature_header ‖ header`, as Fabric's block signatures cover it.
     fn sign(&self, metadata_value: &[u8], header: &[u8]) -> Result<MetadataSignature, Error> {
-        let signer = &*self.start.shared.signer;
-        let (signature_header, signature) = admission::sign_block(signer, metadata_value, header)?;
+        let signer = self.start.shared.signer.get();
+        let (signature_header, signature) = admission::sign_block(&*signer, metadata_value, header)?;
         Ok(MetadataSignature { signature_header, signature, identifier_header: Bytes::new() })
     }
 
@@ -279,6 +279,9 @@ impl Owner {
     /// Opens a link to each other consenter and drops those to nodes that are none any more.
     fn connect(&mut self) -> Result<(), Error> {
         let members = self.start.shared.members.load_full();
+        if let Some(own) = members.get(self.start.own) {
+            self.start.links.known_as(&self.start.shared.name, own.client_certificate());
+        }
         self.peers.retain(|id, _| members.get(*id).is_some());
         for member in members.iter().filter(|member| member.id != self.start.own) {
             if self.peers.contains_key(&member.id) {

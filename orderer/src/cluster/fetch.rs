@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use carecord_blocks::verify::BlockVerifier;
 use carecord_channel::Bundle;
+use carecord_comm::cluster::cluster_client::ClusterClient;
 use carecord_consensus::Event;
 use carecord_proto::carecord::orderer::BlocksRequest;
 use carecord_proto::common::Block;
 use prost::Message;
+use tonic::transport::Channel;
 
 use super::Links;
 use crate::Error;
@@ -34,24 +36,31 @@ pub(crate) async fn fetch(
     inbox: Inbox,
 ) {
     for address in addresses {
-        match fetch_from(&links, &channel, &address, &mut start, &inbox).await {
-            Ok(()) => return,
-            Err(error) => tracing::warn!(%channel, %address, %error, "blocks could not be fetched"),
+        for attempt in 0..links.certificates() {
+            let client = links.client(&channel, &address, attempt);
+            match fetch_from(client, &channel, &mut start, &inbox).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(%channel, %address, %error, "blocks could not be fetched");
+                    if !error.is_stranger() {
+                        break;
+                    }
+                }
+            }
         }
     }
     inbox.send(Input::Core(Event::FetchFailed)).await;
 }
 
 async fn fetch_from(
-    links: &Links,
+    client: Result<ClusterClient<Channel>, Error>,
     channel: &str,
-    address: &str,
     start: &mut Start,
     inbox: &Inbox,
 ) -> Result<(), Error> {
     let request =
         BlocksRequest { channel: channel.to_owned(), start: start.number, end: start.end };
-    let mut stream = links.client(address)?.blocks(request).await?.into_inner();
+    let mut stream = client?.blocks(request).await?.into_inner();
     let mut portion = Portion::default();
     while start.number <= start.end {
         let Some(response) = stream.message().await? else { break };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use carecord_comm::cluster::cluster_client::ClusterClient;
-use carecord_comm::{ClientTls, Endpoint, MAX_MESSAGE_BYTES};
+use carecord_comm::{Endpoint, MAX_MESSAGE_BYTES};
 use carecord_consensus::{Event, NodeId, RequestId};
 use carecord_monitoring::OrdererMetrics;
 use carecord_proto::carecord::orderer::{StepRequest, StepResponse, step_request};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use super::Member;
+use super::{Member, OwnCertificates};
 use crate::Error;
 use crate::channel::{Inbox, Input};
 
@@ -30,8 +30,11 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 
 /// Connections to other orderers, shared by all channels of this process.
 pub(crate) struct Links {
-    tls: ClientTls,
-    connections: Mutex<BTreeMap<String, Channel>>,
+    own: Arc<OwnCertificates>,
+    /// The certificate by which each channel's configuration knows this node.
+    named: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// By address and by the certificate that this node shows there.
+    connections: Mutex<BTreeMap<(String, Vec<u8>), Channel>>,
 }
 
 /// The sending end of the way to one consenter of one channel.
@@ -46,7 +49,9 @@ struct Runner {
     node: NodeId,
     host: String,
     channel: String,
-    client: ClusterClient<Channel>,
+    links: Arc<Links>,
+    /// How often this node was refused as a stranger; each time it shows another of its certificates.
+    attempt: usize,
     inbox: Inbox,
     metrics: OrdererMetrics,
     connected: Arc<AtomicBool>,
@@ -63,23 +68,46 @@ struct Connected<'a> {
 // === impl Links ===
 
 impl Links {
-    pub(crate) fn new(tls: ClientTls) -> Self {
-        Self { tls, connections: Mutex::default() }
+    pub(crate) fn new(own: Arc<OwnCertificates>) -> Self {
+        Self { own, named: Mutex::default(), connections: Mutex::default() }
     }
 
-    /// A client for the cluster service at `address`.
-    pub(crate) fn client(&self, address: &str) -> Result<ClusterClient<Channel>, Error> {
+    /// A channel's configuration knows this node by this certificate.
+    pub(crate) fn known_as(&self, channel: &str, certificate: &[u8]) {
+        if !self.own.has(certificate) {
+            tracing::warn!(channel, "the configuration names a certificate whose key is not here");
+        }
+        self.named.lock().insert(channel.to_owned(), certificate.to_vec());
+    }
+
+    /// Connects anew from now on: this node has other certificates or trusts others.
+    pub(crate) fn forget(&self) {
+        self.connections.lock().clear();
+    }
+
+    /// How often a refusal can be answered by showing another certificate.
+    pub(crate) fn certificates(&self) -> usize {
+        self.own.count()
+    }
+
+    /// A client for the cluster service at `address`, with the `attempt`th certificate that fits the channel.
+    pub(crate) fn client(
+        &self,
+        channel: &str,
+        address: &str,
+        attempt: usize,
+    ) -> Result<ClusterClient<Channel>, Error> {
+        let named = self.named.lock().get(channel).cloned().unwrap_or_default();
+        let (shown, tls) = self.own.for_attempt(&named, attempt).ok_or(Error::NoCertificate)?;
         let mut connections = self.connections.lock();
-        let connection = match connections.get(address) {
+        let key = (address.to_owned(), shown);
+        let connection = match connections.get(&key) {
             Some(connection) => connection.clone(),
             None => {
-                let endpoint = Endpoint {
-                    address: address.to_owned(),
-                    tls: Some(self.tls.clone()),
-                    server_name: None,
-                };
+                let address = address.to_owned();
+                let endpoint = Endpoint { address, tls: Some(tls), server_name: None };
                 let connection = carecord_comm::dial(&endpoint)?;
-                connections.insert(address.to_owned(), connection.clone());
+                connections.insert(key, connection.clone());
                 connection
             }
         };
@@ -90,14 +118,14 @@ impl Links {
 
     /// Opens the way to `member` for one channel, whose owner hears of answers and losses.
     pub(crate) fn open(
-        &self,
+        self: &Arc<Self>,
         channel: &str,
         member: &Member,
         inbox: Inbox,
         metrics: OrdererMetrics,
     ) -> Result<Link, Error> {
         let (queue, queued) = mpsc::channel(QUEUE);
-        let client = self.client(&member.address)?;
+        self.client(channel, &member.address, 0)?;
         let connections = self.connections.lock().len();
         metrics.cluster.egress_tls_connection_count.set(connections as i64);
         let connected = Arc::new(AtomicBool::new(false));
@@ -110,7 +138,8 @@ impl Links {
             node: member.id,
             host: member.address.clone(),
             channel: channel.to_owned(),
-            client,
+            links: Arc::clone(self),
+            attempt: 0,
             inbox,
             metrics,
             connected: Arc::clone(&connected),
@@ -168,9 +197,12 @@ impl Runner {
         if sender.send(first).await.is_err() {
             return false;
         }
-        let answers = match self.client.step(ReceiverStream::new(sent)).await {
+        let client = self.links.client(&self.channel, &self.host, self.attempt);
+        let Ok(mut client) = client else { return false };
+        let answers = match client.step(ReceiverStream::new(sent)).await {
             Ok(answers) => answers,
             Err(status) => {
+                self.refused(&status);
                 tracing::debug!(channel = %self.channel, host = %self.host, %status, "no stream");
                 return false;
             }
@@ -193,11 +225,18 @@ impl Runner {
                     Ok(None) => return true,
                     Err(status) => {
                         tracing::info!(channel = %self.channel, host = %self.host, %status, "stream lost");
-                        return true;
+                        return !self.refused(&status);
                     }
                 },
             }
         }
+    }
+
+    /// Whether this node is a stranger there by the certificate that it showed; the next try shows another.
+    fn refused(&mut self, status: &tonic::Status) -> bool {
+        let stranger = status.code() == tonic::Code::PermissionDenied;
+        self.attempt = if stranger { self.attempt.wrapping_add(1) } else { 0 };
+        stranger
     }
 
     fn note(&mut self, message: &StepRequest) {

@@ -54,11 +54,11 @@ impl Members {
         self.0.iter().find(|member| member.client_certificate == der)
     }
 
-    /// The consenter that this node is, known by its own TLS certificate.
-    pub(crate) fn own(&self, der: &[u8]) -> Option<&Member> {
-        self.0
-            .iter()
-            .find(|member| member.server_certificate == der || member.client_certificate == der)
+    /// The consenter that this node is, known by a TLS certificate of its own.
+    pub(crate) fn own(&self, is_own: impl Fn(&[u8]) -> bool) -> Option<&Member> {
+        self.0.iter().find(|member| {
+            is_own(&member.server_certificate) || is_own(&member.client_certificate)
+        })
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Member> {
@@ -79,6 +79,11 @@ impl FromIterator<Member> for Members {
 // === impl Member ===
 
 impl Member {
+    /// The certificate by which the configuration knows it when it dials.
+    pub(crate) fn client_certificate(&self) -> &[u8] {
+        &self.client_certificate
+    }
+
     fn new(consenter: &etcdraft::Consenter, id: NodeId) -> Result<Self, Error> {
         Ok(Self {
             id,
@@ -114,7 +119,7 @@ mod tests {
         let members = Members::new(&[consenter("a", 7), consenter("b", 8)], &[]).unwrap();
         assert_eq!(members.get(2).unwrap().address, "b:7050");
         assert_eq!(members.by_certificate(&[7, 1]).unwrap().id, 1);
-        assert_eq!(members.own(&[8, 2]).unwrap().id, 2);
+        assert_eq!(members.own(|der| der == [8, 2]).unwrap().id, 2);
         assert_eq!(members.by_certificate(&[7, 2]), None, "a server certificate dials nobody");
     }
 

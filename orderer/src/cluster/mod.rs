@@ -6,9 +6,11 @@
 mod fetch;
 mod link;
 mod members;
+mod own;
 mod service;
 
 pub(crate) use fetch::{Start as FetchStart, fetch};
 pub(crate) use link::{Link, Links};
 pub(crate) use members::{Member, Members};
+pub use own::OwnCertificates;
 pub(crate) use service::ClusterService;

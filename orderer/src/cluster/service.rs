@@ -110,9 +110,18 @@ fn send_blocks(
 impl Session {
     async fn run(self, mut requests: Streaming<StepRequest>) {
         while let Ok(Some(request)) = requests.message().await {
+            // Its configuration may have replaced or removed the sender since the stream began, so each message is looked
+            // at. A stranger's stream ends: it dials again, and shows another certificate if it has one.
+            let (channel, from) = match self.sender(&request.channel) {
+                Ok(sender) => sender,
+                Err(stranger) => {
+                    let _ = self.answers.send(Err(stranger)).await;
+                    return;
+                }
+            };
             let refused = match request.payload {
                 None => Some(refusal("Message is neither a Submit nor Consensus request")),
-                Some(payload) => self.take(&request.channel, payload).await.err(),
+                Some(payload) => self.take(&channel, from, payload).await.err(),
             };
             // A bad message costs its sender an answer, not the stream.
             if let Some(mut answer) = refused {
@@ -124,11 +133,19 @@ impl Session {
         }
     }
 
-    async fn take(&self, name: &str, payload: step_request::Payload) -> Result<(), StepResponse> {
+    fn sender(&self, name: &str) -> Result<(ChannelHandle, NodeId), Status> {
         let channel = self.registry.get(name);
-        let channel =
-            channel.ok_or_else(|| refusal(not_member(&self.certificate, name).message()))?;
-        let from = member(&channel, &self.certificate).map_err(|e| refusal(e.message()))?;
+        let channel = channel.ok_or_else(|| not_member(&self.certificate, name))?;
+        let from = member(&channel, &self.certificate)?;
+        Ok((channel, from))
+    }
+
+    async fn take(
+        &self,
+        channel: &ChannelHandle,
+        from: NodeId,
+        payload: step_request::Payload,
+    ) -> Result<(), StepResponse> {
         match payload {
             step_request::Payload::Consensus(message) => {
                 if message.from != from {
@@ -136,7 +153,7 @@ impl Session {
                 }
                 channel.inbox().send(Input::Core(Event::Inbound { from, message })).await;
             }
-            step_request::Payload::Submit(submit) => self.forwarded(&channel, submit).await,
+            step_request::Payload::Submit(submit) => self.forwarded(channel, submit).await,
         }
         Ok(())
     }

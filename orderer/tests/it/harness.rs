@@ -8,12 +8,13 @@ use bytes::Bytes;
 use carecord_ca::{Issued, NodeRole, Organisation, Person, Validity};
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
-use carecord_comm::tls::TlsIdentity;
-use carecord_comm::{ClientAuth, ClientTls, Endpoint, ServerTls, dial};
+use carecord_comm::{
+    ClientAuth, ClientTls, Endpoint, HandshakeClock, ServerTls, TlsIdentity, dial,
+};
 use carecord_consensus::Acknowledge;
 use carecord_monitoring::{OrdererMetrics, Registry};
 use carecord_msp::{Signer, SigningIdentity, keystore};
-use carecord_orderer::{Config, Orderer};
+use carecord_orderer::{Config, Orderer, OwnCertificates};
 use carecord_proto::common::{Block, ChannelHeader, Envelope, HeaderType, SignatureHeader};
 use carecord_proto::envelope;
 use carecord_proto::etcdraft::{Consenter, Options};
@@ -221,8 +222,7 @@ impl Node {
             client_tls: server(ClientAuth::IfGiven),
             cluster_listen: format!("127.0.0.1:{}", self.cluster_port),
             cluster_tls: server(ClientAuth::Require),
-            dial_tls: ClientTls::new(&roots, Some(identity(&self.tls))).unwrap(),
-            certificate: pem::parse(&self.tls.certificate_pem).unwrap().into_contents(),
+            own: own(&self.tls, orderers),
             signer: orderers.signer(&self.signing),
             acknowledge: Acknowledge::Committed,
         }
@@ -305,6 +305,12 @@ fn genesis(orderers: &Org, hospital: &Org, nodes: &[Node]) -> Block {
         OrganizationSpec::application("HospitalA", hospital.msp_id, hospital.msp(), Vec::new());
     spec.application.organizations = vec![member.unwrap()];
     genesis_block(&spec, Bytes::from_static(&[7; 24]), now()).unwrap()
+}
+
+fn own(issued: &Issued, orderers: &Org) -> Arc<OwnCertificates> {
+    let roots = orderers.roots().map(String::into_bytes).to_vec();
+    let own = OwnCertificates::new(&[identity(issued)], roots, HandshakeClock::default());
+    Arc::new(own.unwrap())
 }
 
 fn identity(issued: &Issued) -> TlsIdentity {

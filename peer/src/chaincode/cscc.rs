@@ -107,7 +107,7 @@ fn local(call: &Call<'_>, function: &str) -> Result<(), String> {
     let policy =
         resources::local(&resource).ok_or_else(|| format!("Unmapped policy for {resource}"))?;
     let creator = &call.opened.signature_header.creator;
-    acl::check_local(&call.peer.config().local_msp, policy, creator, call.signed)
+    acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed)
 }
 
 fn denied(function: &str, channel_id: Option<&str>, reason: &str) -> String {

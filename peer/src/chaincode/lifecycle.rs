@@ -103,7 +103,7 @@ fn check_access(call: &Call<'_>, channel: &Channel, function: &str) -> Result<()
     match resources::local(&resource) {
         Some(policy) => {
             let creator = &call.opened.signature_header.creator;
-            acl::check_local(&call.peer.config().local_msp, policy, creator, call.signed)
+            acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed)
         }
         None => acl::check_identity(&channel.bundle(), &resource, call.identity),
     }

@@ -63,7 +63,7 @@ fn check_creator(
     let creator = &opened.signature_header.creator;
     let identity = match channel {
         Some(channel) => channel.bundle().msps().identity(creator),
-        None => peer.config().local_msp.identity(creator),
+        None => peer.credentials().local_msp().identity(creator),
     };
     let channel_id = opened.channel_id();
     let identity = identity.map_err(|error| {

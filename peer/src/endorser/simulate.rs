@@ -127,7 +127,7 @@ fn answer(
 }
 
 fn endorse(peer: &Peer, channel: &Channel, payload: &[u8]) -> Result<Endorsement, String> {
-    let signer = &peer.config().signer;
+    let signer = peer.credentials().signer();
     let endorser = signer.serialized();
     let signature = signer
         .sign(&transaction::endorsed_bytes(payload, &endorser))

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName}
 
 use crate::{
     Error, TlsIdentity,
-    tls::{HTTP1, client_config},
+    tls::{HTTP1, HandshakeClock, client_config},
 };
 
 /// TLS towards listeners that speak HTTP/1.1.
@@ -26,7 +26,7 @@ pub struct HttpsClient {
 impl HttpsClient {
     /// A client that trusts `roots` (PEM texts) and shows `identity` if it has one.
     pub fn new<R: AsRef<[u8]>>(roots: &[R], identity: Option<TlsIdentity>) -> Result<Self, Error> {
-        Ok(Self { config: Arc::new(client_config(roots, identity, HTTP1)?) })
+        Ok(Self { config: Arc::new(client_config(roots, identity, HTTP1, HandshakeClock::default())?) })
     }
 
     /// Puts TLS on `stream`; the server must prove that it is `server_name`.

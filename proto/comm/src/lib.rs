@@ -8,6 +8,7 @@ mod call;
 pub mod dial;
 mod fairness;
 mod https;
+mod identity;
 pub mod limits;
 mod server;
 pub mod status;
@@ -35,10 +36,11 @@ mod generated {
 pub use dial::{Endpoint, dial};
 pub use generated::*;
 pub use https::HttpsClient;
+pub use identity::TlsIdentity;
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use server::{PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate};
 pub use status::{code_name, error_details, with_details};
-pub use tls::{ClientAuth, ClientTls, ServerTls, TlsIdentity};
+pub use tls::{ClientAuth, ClientTls, HandshakeClock, ServerTls};
 
 /// Why a connection could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -1,17 +1,24 @@
 //! TLS of both ends: 1.2 or newer, HTTP/2, certificates that can be replaced while connections are open.
+//!
+//! No session is ever resumed: each connection proves its certificate anew, so that one that has been replaced or has
+//! expired is not carried on by a ticket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    pki_types::UnixTime,
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    time_provider::{DefaultTimeProvider, TimeProvider},
 };
-use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{
+    Error,
+    identity::{TlsIdentity, certificates},
+};
 
 const HTTP2: &[u8] = b"h2";
 pub(crate) const HTTP1: &[u8] = b"http/1.1";
@@ -27,59 +34,34 @@ pub enum ClientAuth {
     Require,
 }
 
-/// A certificate chain, the node's own first, and its key.
-pub struct TlsIdentity {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-}
-
 /// A server's TLS; clones share what [`ServerTls::replace`] puts in force.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     current: Arc<ArcSwap<ServerConfig>>,
     client_auth: ClientAuth,
+    clock: HandshakeClock,
 }
 
-/// A client's TLS; clones share what [`ClientTls::replace`] puts in force.
+/// A client's TLS; it shows what its [`TlsIdentity`] holds at each handshake.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
-    current: Arc<ArcSwap<ClientSide>>,
+    side: Arc<ClientSide>,
 }
 
 #[derive(Debug)]
 struct ClientSide {
     config: Arc<ClientConfig>,
-    certificate_hash: Option<[u8; 32]>,
+    identity: Option<TlsIdentity>,
 }
 
-// === impl TlsIdentity ===
-
-impl TlsIdentity {
-    /// Reads a chain and its key from PEM.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
-        let chain = certificates(chain)?;
-        if chain.is_empty() {
-            return Err(Error::Pem { what: "certificate" });
-        }
-        Ok(Self { chain, key: private_key(key)? })
-    }
-
-    /// The node's own certificate.
-    pub fn leaf_der(&self) -> &[u8] {
-        self.chain.first().map_or(&[], |leaf| leaf)
-    }
-}
-
-impl Clone for TlsIdentity {
-    fn clone(&self) -> Self {
-        Self { chain: self.chain.clone(), key: self.key.clone_key() }
-    }
-}
-
-impl std::fmt::Debug for TlsIdentity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsIdentity").field("chain", &self.chain.len()).finish_non_exhaustive()
-    }
+/// The time at which certificates are looked at in handshakes: now, or so much before.
+///
+/// As Fabric's `TLSHandshakeTimeShift`, it lets orderers whose certificates have all expired meet once more, so that a
+/// configuration with new ones can be ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeClock {
+    /// How far the clock is put back.
+    pub shift: Duration,
 }
 
 // === impl ServerTls ===
@@ -91,8 +73,18 @@ impl ServerTls {
         client_auth: ClientAuth,
         client_roots: &[R],
     ) -> Result<Self, Error> {
-        let config = server_config(identity, client_auth, client_roots, HTTP2)?;
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(config)), client_auth })
+        Self::with_clock(identity, client_auth, client_roots, HandshakeClock::default())
+    }
+
+    /// The same with certificates looked at by another clock.
+    pub fn with_clock<R: AsRef<[u8]>>(
+        identity: TlsIdentity,
+        client_auth: ClientAuth,
+        client_roots: &[R],
+        clock: HandshakeClock,
+    ) -> Result<Self, Error> {
+        let config = server_config(identity, client_auth, client_roots, HTTP2, clock)?;
+        Ok(Self { current: Arc::new(ArcSwap::from_pointee(config)), client_auth, clock })
     }
 
     /// Puts other certificates in force for connections from now on; if they are refused, nothing changes.
@@ -101,7 +93,7 @@ impl ServerTls {
         identity: TlsIdentity,
         client_roots: &[R],
     ) -> Result<(), Error> {
-        let config = server_config(identity, self.client_auth, client_roots, HTTP2)?;
+        let config = server_config(identity, self.client_auth, client_roots, HTTP2, self.clock)?;
         self.current.store(Arc::new(config));
         Ok(())
     }
@@ -122,7 +114,8 @@ pub fn http_server_config<R: AsRef<[u8]>>(
     client_auth: ClientAuth,
     client_roots: &[R],
 ) -> Result<Arc<ServerConfig>, Error> {
-    Ok(Arc::new(server_config(identity, client_auth, client_roots, HTTP1)?))
+    let clock = HandshakeClock::default();
+    Ok(Arc::new(server_config(identity, client_auth, client_roots, HTTP1, clock)?))
 }
 
 // === impl ClientTls ===
@@ -130,27 +123,36 @@ pub fn http_server_config<R: AsRef<[u8]>>(
 impl ClientTls {
     /// A client that trusts `roots` (PEM texts) and shows `identity` if it has one.
     pub fn new<R: AsRef<[u8]>>(roots: &[R], identity: Option<TlsIdentity>) -> Result<Self, Error> {
-        let side = client_side(roots, identity)?;
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(side)) })
+        Self::with_clock(roots, identity, HandshakeClock::default())
     }
 
-    /// Puts other certificates in force for connections from now on.
-    pub fn replace<R: AsRef<[u8]>>(
-        &self,
+    /// The same with certificates looked at by another clock.
+    pub fn with_clock<R: AsRef<[u8]>>(
         roots: &[R],
         identity: Option<TlsIdentity>,
-    ) -> Result<(), Error> {
-        self.current.store(Arc::new(client_side(roots, identity)?));
-        Ok(())
+        clock: HandshakeClock,
+    ) -> Result<Self, Error> {
+        let config = Arc::new(client_config(roots, identity.clone(), HTTP2, clock)?);
+        Ok(Self { side: Arc::new(ClientSide { config, identity }) })
     }
 
     /// SHA-256 of the certificate that this client shows: what `ChannelHeader.tls_cert_hash` must hold.
     pub fn certificate_hash(&self) -> Option<[u8; 32]> {
-        self.current.load().certificate_hash
+        self.side.identity.as_ref().map(TlsIdentity::leaf_hash)
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.current.load().config)
+        Arc::clone(&self.side.config)
+    }
+}
+
+// === impl HandshakeClock ===
+
+impl TimeProvider for HandshakeClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = DefaultTimeProvider.current_time()?;
+        let shifted = now.as_secs().saturating_sub(self.shift.as_secs());
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(shifted)))
     }
 }
 
@@ -176,47 +178,40 @@ fn server_config<R: AsRef<[u8]>>(
     client_auth: ClientAuth,
     client_roots: &[R],
     protocol: &[u8],
+    clock: HandshakeClock,
 ) -> Result<ServerConfig, Error> {
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_details(provider(), Arc::new(clock))
+        .with_safe_default_protocol_versions()?;
     let builder = match client_cert_verifier(client_roots, client_auth)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(identity.chain, identity.key)?;
+    let mut config = builder.with_cert_resolver(identity.server_resolver());
     config.alpn_protocols = vec![protocol.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     Ok(config)
-}
-
-fn client_side<R: AsRef<[u8]>>(
-    roots: &[R],
-    identity: Option<TlsIdentity>,
-) -> Result<ClientSide, Error> {
-    let certificate_hash = identity
-        .as_ref()
-        .and_then(|identity| identity.chain.first())
-        .map(|certificate| Sha256::digest(certificate).into());
-    let config = client_config(roots, identity, HTTP2)?;
-    Ok(ClientSide { config: Arc::new(config), certificate_hash })
 }
 
 pub(crate) fn client_config<R: AsRef<[u8]>>(
     roots: &[R],
     identity: Option<TlsIdentity>,
     protocol: &[u8],
+    clock: HandshakeClock,
 ) -> Result<ClientConfig, Error> {
-    let builder = ClientConfig::builder_with_provider(provider())
+    let builder = ClientConfig::builder_with_details(provider(), Arc::new(clock))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(root_store(roots)?);
     let mut config = match identity {
-        Some(identity) => builder.with_client_auth_cert(identity.chain, identity.key)?,
+        Some(identity) => builder.with_client_cert_resolver(identity.client_resolver()),
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![protocol.to_vec()];
+    config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -228,26 +223,4 @@ fn root_store<R: AsRef<[u8]>>(texts: &[R]) -> Result<RootCertStore, Error> {
         }
     }
     Ok(store)
-}
-
-fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let blocks = pem::parse_many(text).map_err(|_| Error::Pem { what: "certificate" })?;
-    Ok(blocks
-        .into_iter()
-        .filter(|block| block.tag() == "CERTIFICATE")
-        .map(|block| CertificateDer::from(block.into_contents()))
-        .collect())
-}
-
-fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
-    let blocks = pem::parse_many(text).map_err(|_| Error::Pem { what: "private key" })?;
-    blocks
-        .into_iter()
-        .find_map(|block| match block.tag() {
-            "PRIVATE KEY" => Some(PrivateKeyDer::Pkcs8(block.into_contents().into())),
-            "EC PRIVATE KEY" => Some(PrivateKeyDer::Sec1(block.into_contents().into())),
-            "RSA PRIVATE KEY" => Some(PrivateKeyDer::Pkcs1(block.into_contents().into())),
-            _ => None,
-        })
-        .ok_or(Error::Pem { what: "private key" })
 }

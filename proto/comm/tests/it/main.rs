@@ -5,8 +5,8 @@ mod fairness;
 use std::time::Duration;
 
 use carecord_comm::{
-    ClientAuth, ClientTls, Endpoint, Limits, Server, ServerHandle, ServerTls, dial, gateway,
-    peer_certificate, protos, tls::TlsIdentity,
+    ClientAuth, ClientTls, Endpoint, Limits, Server, ServerHandle, ServerTls, TlsIdentity, dial,
+    gateway, peer_certificate, protos,
 };
 use carecord_monitoring::{GrpcMetrics, Registry};
 use carecord_proto::protos::{ProposalResponse, Response, SignedProposal};
