@@ -3,6 +3,7 @@
 //! Names, labels and buckets of what Fabric also counts are Fabric's, so that its dashboards work: no common
 //! prefix, and most counters without `_total`. What only we count starts with `carecord_`.
 
+mod certificates;
 mod endorser;
 mod grpc;
 mod ledger;
@@ -18,6 +19,7 @@ use prometheus::{
     IntGaugeVec, Opts, TextEncoder, core::Collector,
 };
 
+pub use certificates::CertificateMetrics;
 pub use endorser::{ChaincodeMetrics, EndorserMetrics, GatewayMetrics};
 pub use grpc::{DeliverMetrics, GrpcMetrics};
 pub use ledger::LedgerMetrics;

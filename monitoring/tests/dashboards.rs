@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use carecord_monitoring::{OrdererMetrics, PeerMetrics, Registry};
+use carecord_monitoring::{CertificateMetrics, OrdererMetrics, PeerMetrics, Registry};
 use serde_json::Value;
 
 /// What dashboards made for Fabric read, without those about CouchDB.
@@ -88,6 +88,7 @@ fn registered() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = registry.names().into_iter().collect();
     let registry = Registry::new();
     OrdererMetrics::new(registry.clone());
+    CertificateMetrics::new(&registry);
     names.extend(registry.names());
     names
 }

@@ -129,6 +129,12 @@ codes! {
     Participation = "CR-CFG-009", Failed;
     /// An organisation or an orderer is, or is not, where the command needs it.
     ConfigMember = "CR-CFG-010", Usage;
+    /// Certificates that a running node was to take over are refused; the old ones stay in force.
+    Reload = "CR-CRT-001", Failed;
+    /// Certificates have expired or soon will.
+    Expiring = "CR-CRT-002", Failed;
+    /// A certificate cannot be renewed.
+    Renew = "CR-CRT-003", Failed;
     /// A gateway cannot be reached.
     GatewayUnreachable = "CR-GW-001", Unreachable;
     /// The endorsing peers refused a proposal.

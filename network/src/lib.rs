@@ -11,6 +11,7 @@
 pub mod acceptance;
 pub mod bench;
 pub mod bringup;
+pub mod certificates;
 pub mod chain;
 pub mod cli;
 pub mod codes;

@@ -4,10 +4,12 @@
 //! orderer or peer, and ends it gracefully on SIGTERM or Ctrl-C.
 
 pub mod config;
+mod expiry;
 mod files;
 mod operations;
 mod orderer;
 mod peer;
+mod reload;
 mod run;
 mod vault;
 

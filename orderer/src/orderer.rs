@@ -247,6 +247,11 @@ impl Orderer {
 // === impl Statuses ===
 
 impl Statuses {
+    /// The configurations in force, by channel name.
+    pub fn bundles(&self) -> Vec<Arc<Bundle>> {
+        self.0.all().iter().map(ChannelHandle::bundle).collect()
+    }
+
     /// Every channel, by name.
     pub fn channels(&self) -> Vec<ChannelStatus> {
         self.0.all().iter().map(ChannelStatus::of).collect()

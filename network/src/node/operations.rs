@@ -1,9 +1,9 @@
 //! The operations service of a node: metrics, health, log levels, version.
 
-use carecord_comm::ClientAuth;
+use carecord_comm::{ClientAuth, TlsIdentity};
 use carecord_comm::tls::http_server_config;
 use carecord_monitoring::logging::{self, Format, LogSpec};
-use carecord_monitoring::{HealthCheck, Operations, Registry, Version};
+use carecord_monitoring::{CertificateMetrics, HealthCheck, Operations, Registry, Version};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -24,6 +24,7 @@ const RUSTC: &str = env!("CARECORD_RUSTC");
 /// What every node of either kind has for its operators.
 pub(super) struct Observed {
     pub(super) registry: Registry,
+    pub(super) certificates: CertificateMetrics,
     logspec: LogSpec,
 }
 
@@ -44,13 +45,15 @@ impl Observed {
         };
         let logspec = logging::init(&config.log.spec, format, &registry)
             .map_err(|error| Failure::new(Code::NodeConfig, error).at(&config.name))?;
-        Ok(Self { registry, logspec })
+        let certificates = CertificateMetrics::new(&registry);
+        Ok(Self { registry, certificates, logspec })
     }
 
-    /// Serves on the configured address until the handle is dropped; without an address nothing is served.
+    /// Serves with the node's certificate on the configured address until the handle is dropped; without an address nothing is served.
     pub(super) async fn serve(
         &self,
         config: &NodeConfig,
+        identity: &TlsIdentity,
         component: &str,
         health: HealthCheck,
     ) -> Outcome<Option<JoinHandle<()>>> {
@@ -66,7 +69,7 @@ impl Observed {
         let tls = match config.operations_roots()? {
             None => None,
             Some(roots) => Some(
-                http_server_config(config.tls.identity()?, ClientAuth::IfGiven, &roots)
+                http_server_config(identity.clone(), ClientAuth::IfGiven, &roots)
                     .map_err(|error| unusable(&config.tls.certificate, &error))?,
             ),
         };

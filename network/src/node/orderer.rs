@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use carecord_comm::{ClientAuth, HandshakeClock, ServerTls};
+use carecord_comm::{ClientAuth, HandshakeClock, ServerTls, TlsIdentity};
 use carecord_consensus::Acknowledge;
 use carecord_monitoring::OrdererMetrics;
-use carecord_orderer::{Config, Orderer, OwnCertificates};
+use carecord_msp::{Msp, Signer};
+use carecord_orderer::{Config, Credentials, Orderer, OwnCertificates};
 
 use super::config::NodeConfig;
 use super::files::unusable;
 use super::operations::Observed;
+use super::expiry;
+use super::reload::{self, Renewable};
 use super::run::{Ended, wait_for_end};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -19,7 +22,8 @@ use crate::error::{Failure, Outcome};
 pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
     let metrics = OrdererMetrics::new(observed.registry.clone());
     let genesis = config.genesis_blocks()?;
-    let mut orderer = Orderer::start(orderer_config(config)?, &genesis, metrics)
+    let identity = config.tls.identity()?;
+    let mut orderer = Orderer::start(orderer_config(config, &identity)?, &genesis, metrics)
         .await
         .map_err(|error| failed(config, &error))?;
     let statuses = orderer.statuses();
@@ -30,18 +34,44 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
             None => Ok(()),
         }
     });
-    let _operations = observed.serve(config, "orderer", health).await?;
+    let _operations = observed.serve(config, &identity, "orderer", health).await?;
+    let shown = Shown { credentials: orderer.credentials(), listeners: identity, config };
+    let joined = orderer.statuses();
+    let channels = move || joined.bundles();
     let ended = tokio::select! {
         ended = wait_for_end() => ended,
+        failed = reload::follow(config, &shown, &observed.certificates) => Ended::of(failed),
+        () = expiry::follow(config, &channels, &observed.certificates) => Ended::Asked,
         error = orderer.failed() => Ended::Failed(failed(config, &error)),
     };
     orderer.stop().await;
     ended.outcome()
 }
 
-fn orderer_config(config: &NodeConfig) -> Outcome<Config> {
+/// What an orderer shows of itself: at its listeners, to other orderers, in blocks.
+struct Shown<'a> {
+    credentials: Credentials,
+    /// Shared with the operations service.
+    listeners: TlsIdentity,
+    config: &'a NodeConfig,
+}
+
+impl Renewable for Shown<'_> {
+    fn take_tls(&self, identities: &[TlsIdentity], roots: Vec<Vec<u8>>) -> Outcome<()> {
+        let Some(first) = identities.first() else { return Ok(()) };
+        let (own, listeners) = (&self.credentials, &self.listeners);
+        listeners.replace(first);
+        own.replace_tls(listeners, identities, &roots)
+            .map_err(|error| unusable(&self.config.tls.certificate, &error))
+    }
+
+    fn take_identity(&self, signer: Arc<dyn Signer>, _: Arc<Msp>) {
+        self.credentials.replace_signer(signer);
+    }
+}
+
+fn orderer_config(config: &NodeConfig, identity: &TlsIdentity) -> Outcome<Config> {
     let tls = &config.tls;
-    let identity = tls.identity()?;
     let roots = tls.root_texts()?;
     let clock = HandshakeClock { shift: Duration::from_secs(config.handshake_time_shift_s) };
     let client_auth = match tls.require_client_certificate {

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use carecord_comm::ClientAuth;
+use carecord_comm::{ClientAuth, TlsIdentity};
 use carecord_monitoring::PeerMetrics;
-use carecord_msp::{Msp, MspVersion, keystore};
+use carecord_msp::{Msp, Signer};
 use carecord_peer::{Peer, PeerConfig, PeerTls};
 use carecord_proto::block;
 
 use super::config::NodeConfig;
-use super::files::unusable;
 use super::operations::Observed;
+use super::reload::{self, Renewable};
 use super::run::{Ended, wait_for_end};
-use super::vault;
+use super::{expiry, vault};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -24,8 +24,9 @@ const VAULT: &str = "vault";
 
 /// Runs the peer until it is told to end or cannot go on.
 pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
-    let peer =
-        Peer::open(peer_config(config, observed)?).map_err(|error| failed(config, &error))?;
+    let identity = config.tls.identity()?;
+    let peer = Peer::open(peer_config(config, &identity, observed)?)
+        .map_err(|error| failed(config, &error))?;
     for genesis in config.genesis_blocks()? {
         let channel = block::channel_id(&genesis)
             .map_err(|error| Failure::new(Code::Genesis, error).at(&config.name))?;
@@ -37,9 +38,14 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     let routes = peer.routes().add_service(vault);
     let handle = peer.serve(routes).await.map_err(|error| failed(config, &error))?;
     let watched = Arc::clone(&peer);
-    let _operations = observed.serve(config, "peer", Arc::new(move || watched.health())).await?;
+    let health = Arc::new(move || watched.health());
+    let _operations = observed.serve(config, &identity, "peer", health).await?;
+    let joined = Arc::clone(&peer);
+    let channels = move || joined.channels().iter().map(|channel| channel.bundle()).collect();
     let ended = tokio::select! {
         ended = wait_for_end() => ended,
+        failed = reload::follow(config, &*peer, &observed.certificates) => Ended::of(failed),
+        () = expiry::follow(config, &channels, &observed.certificates) => Ended::Asked,
         reason = peer.failed() => {
             Ended::Failed(Failure::node(&config.name, &std::io::Error::other(reason)))
         }
@@ -48,10 +54,26 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     ended.outcome()
 }
 
-fn peer_config(config: &NodeConfig, observed: &Observed) -> Outcome<PeerConfig> {
-    let msp = keystore::load_msp_config(&config.msp_dir, &config.msp_id)
-        .and_then(|msp| Msp::new(&msp, MspVersion::V3_0))
-        .map_err(|error| unusable(&config.msp_dir, &error))?;
+impl Renewable for Peer {
+    fn take_tls(&self, identities: &[TlsIdentity], roots: Vec<Vec<u8>>) -> Outcome<()> {
+        if let Some(identity) = identities.first() {
+            self.replace_tls(identity, roots);
+        }
+        Ok(())
+    }
+
+    fn take_identity(&self, signer: Arc<dyn Signer>, msp: Arc<Msp>) {
+        self.replace_local_msp(msp);
+        self.replace_signer(signer);
+    }
+}
+
+fn peer_config(
+    config: &NodeConfig,
+    identity: &TlsIdentity,
+    observed: &Observed,
+) -> Outcome<PeerConfig> {
+    let msp = reload::local_msp(config)?;
     let client_auth = match config.tls.require_client_certificate {
         true => ClientAuth::Require,
         false => ClientAuth::IfGiven,
@@ -59,7 +81,7 @@ fn peer_config(config: &NodeConfig, observed: &Observed) -> Outcome<PeerConfig> 
     let mut peer =
         PeerConfig::new(&config.address, &config.data_dir, config.signer()?, Arc::new(msp));
     peer.tls = Some(PeerTls {
-        identity: config.tls.identity()?,
+        identity: identity.clone(),
         client_auth,
         client_roots: config.tls.root_texts()?,
     });

@@ -84,6 +84,11 @@ async fn signalled() -> std::io::Result<()> {
 // === impl Ended ===
 
 impl Ended {
+    /// The end of a part of the node that only a failure ends.
+    pub(super) fn of(outcome: Outcome<()>) -> Self {
+        outcome.map_or_else(Self::Failed, |()| Self::Asked)
+    }
+
     pub(super) fn outcome(self) -> Outcome<()> {
         match self {
             Self::Asked => Ok(()),

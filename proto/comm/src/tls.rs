@@ -15,10 +15,8 @@ use rustls::{
     time_provider::{DefaultTimeProvider, TimeProvider},
 };
 
-use crate::{
-    Error,
-    identity::{TlsIdentity, certificates},
-};
+pub use crate::identity::TlsIdentity;
+use crate::{Error, identity::certificates};
 
 const HTTP2: &[u8] = b"h2";
 pub(crate) const HTTP1: &[u8] = b"http/1.1";
