@@ -9,7 +9,7 @@ pub mod operations;
 mod process;
 
 pub use metrics::{
-    CertificateMetrics, ChaincodeMetrics, DeliverMetrics, EndorserMetrics, FABRIC_LEVEL, GatewayMetrics, GrpcMetrics,
-    LedgerMetrics, OrdererMetrics, PeerMetrics, Registry,
+    CertificateMetrics, ChaincodeMetrics, DeliverMetrics, EndorserMetrics, FABRIC_LEVEL,
+    GatewayMetrics, GrpcMetrics, LedgerMetrics, OrdererMetrics, PeerMetrics, Registry,
 };
 pub use operations::{HealthCheck, Operations, Version};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use carecord_comm::{ServerTls, TlsIdentity};
 use carecord_msp::{CurrentSigner, Signer};
 
-use crate::cluster::{Links, OwnCertificates};
 use crate::Error;
+use crate::cluster::{Links, OwnCertificates};
 
 /// Exchanges an orderer's certificates and keys, from any task.
 #[derive(Clone)]

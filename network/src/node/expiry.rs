@@ -54,7 +54,13 @@ fn warn(seen: &BTreeMap<Series, i64>) {
             tracing::error!(role, subject, msp, "certificate has expired");
         } else if left < WARN_BEFORE_S {
             let days = left / 86_400;
-            tracing::warn!(role, subject, msp, days, "certificate expires soon; see `carecord cert renew`");
+            tracing::warn!(
+                role,
+                subject,
+                msp,
+                days,
+                "certificate expires soon; see `carecord cert renew`"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The operations service of a node: metrics, health, log levels, version.
 
-use carecord_comm::{ClientAuth, TlsIdentity};
 use carecord_comm::tls::http_server_config;
+use carecord_comm::{ClientAuth, TlsIdentity};
 use carecord_monitoring::logging::{self, Format, LogSpec};
 use carecord_monitoring::{CertificateMetrics, HealthCheck, Operations, Registry, Version};
 use tokio::net::TcpListener;

@@ -10,9 +10,9 @@ use carecord_msp::{Msp, Signer};
 use carecord_orderer::{Config, Credentials, Orderer, OwnCertificates};
 
 use super::config::NodeConfig;
+use super::expiry;
 use super::files::unusable;
 use super::operations::Observed;
-use super::expiry;
 use super::reload::{self, Renewable};
 use super::run::{Ended, wait_for_end};
 use crate::codes::Code;

@@ -98,7 +98,8 @@ fn reload_identity(config: &NodeConfig, node: &dyn Renewable) -> Outcome<()> {
     let signer = keystore::load_signing_identity(at, &config.msp_id)
         .map_err(|error| refused(at, error.to_string()))?;
     let msp = local_msp(config)?;
-    let judged = msp.identity(&signer.serialized()).map_err(|error| refused(at, error.to_string()))?;
+    let judged =
+        msp.identity(&signer.serialized()).map_err(|error| refused(at, error.to_string()))?;
     judged.validate().map_err(|error| refused(at, error.to_string()))?;
     let now = now_unix_s();
     if judged.has_expired(now) {

@@ -224,7 +224,8 @@ impl Owner {
     /// `metadata_value ‖ signature_header ‖ header`, as Fabric's block signatures cover it.
     fn sign(&self, metadata_value: &[u8], header: &[u8]) -> Result<MetadataSignature, Error> {
         let signer = self.start.shared.signer.get();
-        let (signature_header, signature) = admission::sign_block(&*signer, metadata_value, header)?;
+        let (signature_header, signature) =
+            admission::sign_block(&*signer, metadata_value, header)?;
         Ok(MetadataSignature { signature_header, signature, identifier_header: Bytes::new() })
     }
 

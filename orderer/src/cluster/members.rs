@@ -56,9 +56,9 @@ impl Members {
 
     /// The consenter that this node is, known by a TLS certificate of its own.
     pub(crate) fn own(&self, is_own: impl Fn(&[u8]) -> bool) -> Option<&Member> {
-        self.0.iter().find(|member| {
-            is_own(&member.server_certificate) || is_own(&member.client_certificate)
-        })
+        self.0
+            .iter()
+            .find(|member| is_own(&member.server_certificate) || is_own(&member.client_certificate))
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Member> {

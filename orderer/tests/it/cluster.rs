@@ -49,26 +49,30 @@ async fn a_restarted_cluster_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn a_message_without_payload_is_answered_and_the_stream_lives() {
     let cluster = Cluster::start(2).await;
-    let answers = step(
-        cluster.cluster_channel(0, Some(1)),
-        vec![request(CHANNEL, None), request("nowhere", consensus(2)), request(CHANNEL, None)],
-    )
-    .await;
+    let requests = vec![request(CHANNEL, None), request(CHANNEL, None)];
+    let (answers, end) = step(cluster.cluster_channel(0, Some(1)), requests).await;
     let texts: Vec<_> = answers.iter().map(|answer| answer.info.as_str()).collect();
-    assert_eq!(texts[0], "Message is neither a Submit nor Consensus request");
-    assert!(texts[1].ends_with("is not member of channel nowhere"), "{}", texts[1]);
-    assert_eq!(texts[2], texts[0]);
+    assert_eq!(texts, ["Message is neither a Submit nor Consensus request"; 2]);
+    assert!(end.is_none());
+    // Who is not of the channel is told so by the end of the stream, and may come with another certificate.
+    let requests = vec![request("nowhere", consensus(2)), request(CHANNEL, None)];
+    let (answers, end) = step(cluster.cluster_channel(0, Some(1)), requests).await;
+    assert!(answers.is_empty());
+    let end = end.expect("refused");
+    assert_eq!(end.code(), tonic::Code::PermissionDenied);
+    assert!(end.message().ends_with("is not member of channel nowhere"), "{end}");
 }
 
 #[tokio::test]
 async fn only_a_consenter_under_its_own_id_is_heard() {
     let cluster = Cluster::start(2).await;
     let as_another = request(CHANNEL, consensus(1));
-    let answers = step(cluster.cluster_channel(0, Some(1)), vec![as_another]).await;
+    let (answers, _) = step(cluster.cluster_channel(0, Some(1)), vec![as_another]).await;
     assert_eq!(answers[0].info, "node id mismatch");
 
-    let strange = step(cluster.stranger_channel(0), vec![request(CHANNEL, consensus(2))]).await;
-    assert!(strange[0].info.ends_with("is not member of channel care"), "{}", strange[0].info);
+    let requests = vec![request(CHANNEL, consensus(2))];
+    let strange = step(cluster.stranger_channel(0), requests).await.1.expect("refused");
+    assert!(strange.message().ends_with("is not member of channel care"), "{strange}");
     let blocks = BlocksRequest { channel: CHANNEL.into(), start: 0, end: 1 };
     let refused = ClusterClient::new(cluster.stranger_channel(0)).blocks(blocks.clone()).await;
     assert_eq!(refused.unwrap_err().code(), tonic::Code::PermissionDenied);
@@ -85,12 +89,19 @@ fn request(channel: &str, payload: Option<Payload>) -> StepRequest {
     StepRequest { channel: channel.into(), payload }
 }
 
-async fn step(channel: Channel, requests: Vec<StepRequest>) -> Vec<StepResponse> {
+/// What came back, and the error that ended the stream, if one did.
+async fn step(
+    channel: Channel,
+    requests: Vec<StepRequest>,
+) -> (Vec<StepResponse>, Option<tonic::Status>) {
     let requests = tokio_stream::iter(requests);
     let mut answers = ClusterClient::new(channel).step(requests).await.unwrap().into_inner();
     let mut all = Vec::new();
-    while let Ok(Some(answer)) = answers.message().await {
-        all.push(answer);
+    loop {
+        match answers.message().await {
+            Ok(Some(answer)) => all.push(answer),
+            Ok(None) => return (all, None),
+            Err(status) => return (all, Some(status)),
+        }
     }
-    all
 }

@@ -26,7 +26,9 @@ pub struct HttpsClient {
 impl HttpsClient {
     /// A client that trusts `roots` (PEM texts) and shows `identity` if it has one.
     pub fn new<R: AsRef<[u8]>>(roots: &[R], identity: Option<TlsIdentity>) -> Result<Self, Error> {
-        Ok(Self { config: Arc::new(client_config(roots, identity, HTTP1, HandshakeClock::default())?) })
+        Ok(Self {
+            config: Arc::new(client_config(roots, identity, HTTP1, HandshakeClock::default())?),
+        })
     }
 
     /// Puts TLS on `stream`; the server must prove that it is `server_name`.
