@@ -58,6 +58,11 @@ impl Channel {
         self.events.height()
     }
 
+    /// Changes when another configuration is in force.
+    pub(crate) fn configurations(&self) -> watch::Receiver<u64> {
+        self.events.configurations()
+    }
+
     /// Why the channel goes no further, if it does not.
     pub fn halted(&self) -> Option<String> {
         self.halted.lock().clone()

@@ -43,6 +43,8 @@ pub struct CommittedBlock {
 #[derive(Debug)]
 pub(crate) struct Events {
     height: watch::Sender<u64>,
+    /// How many configurations have come since the start.
+    configurations: watch::Sender<u64>,
     waiters: Mutex<Waiters>,
     submitted: Mutex<HashMap<String, Instant>>,
     recent: Mutex<VecDeque<CommittedBlock>>,
@@ -85,6 +87,7 @@ impl Events {
     pub(crate) fn new(height: u64) -> Self {
         Self {
             height: watch::Sender::new(height),
+            configurations: watch::Sender::new(0),
             waiters: Mutex::default(),
             submitted: Mutex::default(),
             recent: Mutex::default(),
@@ -107,6 +110,9 @@ impl Events {
             }
         }
         self.height.send_replace(committed.number + 1);
+        if committed.bundle.is_some() {
+            self.configurations.send_modify(|count| *count += 1);
+        }
     }
 
     /// Notes that an orderer has taken a transaction, to tell later how long it took; not more than can be waited for.
@@ -133,6 +139,11 @@ impl Events {
     /// A height that can be waited on.
     pub(crate) fn height(&self) -> watch::Receiver<u64> {
         self.height.subscribe()
+    }
+
+    /// Changes with each configuration of the channel.
+    pub(crate) fn configurations(&self) -> watch::Receiver<u64> {
+        self.configurations.subscribe()
     }
 
     /// A block of the last few.

@@ -25,6 +25,7 @@ mod config;
 mod credentials;
 mod deliver;
 mod endorser;
+mod entitlement;
 mod error;
 mod events;
 mod gateway;

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::Events;
-use crate::{acl, channel::Channel, events::CommittedBlock, peer::Peer};
+use crate::{channel::Channel, entitlement::Entitlement, events::CommittedBlock, peer::Peer};
 
 /// Messages that wait for a slow reader; then the stream waits too.
 const MESSAGES_AHEAD: usize = 2;
@@ -23,6 +23,7 @@ const MESSAGES_AHEAD: usize = 2;
 struct Follower {
     channel: Arc<Channel>,
     chaincode: String,
+    entitled: Entitlement,
     next: u64,
     /// Nothing is sent before this transaction has gone by.
     after: Option<String>,
@@ -48,9 +49,9 @@ pub(super) fn chaincode_events(
     })?;
     let identity = request.identity.clone();
     let signed = SignedData { identity, data: signed.request, signature: signed.signature };
-    acl::check_signed(&channel.bundle(), GATEWAY_CHAINCODE_EVENTS, signed)
-        .map_err(Status::permission_denied)?;
-    let follower = Follower::new(channel, request)?;
+    let entitled = Entitlement::of(&channel, GATEWAY_CHAINCODE_EVENTS, signed)?;
+    entitled.check_expiry()?;
+    let follower = Follower::new(channel, request, entitled)?;
     let (messages, receiver) = mpsc::channel(MESSAGES_AHEAD);
     tokio::spawn(async move {
         tokio::select! {
@@ -67,7 +68,11 @@ pub(super) fn chaincode_events(
 // === impl Follower ===
 
 impl Follower {
-    fn new(channel: Arc<Channel>, request: ChaincodeEventsRequest) -> Result<Self, Status> {
+    fn new(
+        channel: Arc<Channel>,
+        request: ChaincodeEventsRequest,
+        entitled: Entitlement,
+    ) -> Result<Self, Status> {
         let after = Some(request.after_transaction_id).filter(|after| !after.is_empty());
         let known = match &after {
             Some(after) => channel.status(after).map_err(aborted)?,
@@ -81,7 +86,7 @@ impl Follower {
             (None, Some(Type::Newest(_))) => return Err(bad_start("Newest")),
             (None, Some(Type::Oldest(_))) => return Err(bad_start("Oldest")),
         };
-        Ok(Self { channel, chaincode: request.chaincode_id, next, after })
+        Ok(Self { channel, chaincode: request.chaincode_id, entitled, next, after })
     }
 
     async fn follow(
@@ -91,6 +96,8 @@ impl Follower {
         let mut height = self.channel.height();
         loop {
             height.wait_for(|height| *height > self.next).await.map_err(aborted)?;
+            self.entitled.check_again(&self.channel)?;
+            self.entitled.check_expiry()?;
             let committed = self.channel.committed(self.next).map_err(aborted)?;
             let committed = committed.ok_or_else(|| Status::aborted("block is not there"))?;
             let events = self.matching(&committed);

@@ -9,9 +9,9 @@ use carecord_proto::gateway::{
 use prost::Message;
 use tonic::Status;
 
-use crate::{acl, channel::StatusError, peer::Peer};
+use crate::{channel::StatusError, entitlement::Entitlement, peer::Peer};
 
-/// Waits until the transaction is committed.
+/// Waits until the transaction is committed, or the caller may not know any more.
 pub(super) async fn commit_status(
     peer: &Arc<Peer>,
     signed: SignedCommitStatusRequest,
@@ -30,13 +30,21 @@ pub(super) async fn commit_status(
     })?;
     let identity = request.identity;
     let signed = SignedData { identity, data: signed.request, signature: signed.signature };
-    acl::check_signed(&channel.bundle(), GATEWAY_COMMIT_STATUS, signed)
-        .map_err(Status::permission_denied)?;
-    let status =
-        channel.wait_for_status(&request.transaction_id).await.map_err(|error| match error {
-            StatusError::Crowded(error) => Status::resource_exhausted(error.to_string()),
-            StatusError::Ledger(error) => Status::aborted(error.to_string()),
-        })?;
+    let mut entitled = Entitlement::of(&channel, GATEWAY_COMMIT_STATUS, signed)?;
+    let mut configurations = channel.configurations();
+    let waiting = channel.wait_for_status(&request.transaction_id);
+    tokio::pin!(waiting);
+    let status = loop {
+        tokio::select! {
+            status = &mut waiting => break status,
+            // The channel lives as long as this call, so an error cannot come; it would only end the waiting.
+            Ok(()) = configurations.changed() => entitled.check_again(&channel)?,
+        }
+    };
+    let status = status.map_err(|error| match error {
+        StatusError::Crowded(error) => Status::resource_exhausted(error.to_string()),
+        StatusError::Ledger(error) => Status::aborted(error.to_string()),
+    })?;
     let status = status.ok_or_else(|| Status::aborted("the channel has stopped"))?;
     Ok(CommitStatusResponse { result: status.code as i32, block_number: status.block })
 }
