@@ -36,7 +36,7 @@ fn seek(start: Option<SeekPosition>, stop: Option<SeekPosition>) -> SeekInfo {
     SeekInfo { start, stop, ..SeekInfo::default() }
 }
 
-fn header(client: &Client) -> SeekHeader {
+pub(crate) fn header(client: &Client) -> SeekHeader {
     SeekHeader {
         channel_id: CHANNEL.to_owned(),
         creator: client.signer.serialized(),
@@ -45,7 +45,7 @@ fn header(client: &Client) -> SeekHeader {
     }
 }
 
-fn signed(client: &Client, header: SeekHeader, seek: &SeekInfo) -> Envelope {
+pub(crate) fn signed(client: &Client, header: SeekHeader, seek: &SeekInfo) -> Envelope {
     let payload = seek_payload(header, seek);
     let signature = client.signer.sign(&payload).expect("it can sign").into();
     Envelope { payload, signature }

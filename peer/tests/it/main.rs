@@ -8,6 +8,7 @@ mod golden;
 mod lifecycle;
 mod mischief;
 mod puller;
+mod revocation;
 mod rows;
 mod solo;
 mod system;

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use carecord_ca::{Issued, KeyKind, NodeRole, Organisation, Person, Validity};
+use carecord_ca::{
+    Edition, Issued, IssuedRecord, Issuing, KeyKind, NodeRole, Organisation, Person, Revocation,
+    Validity,
+};
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_channel::policy::dsl;
 use carecord_comm::{ClientAuth, ServerHandle, TlsIdentity};
@@ -17,7 +20,7 @@ use carecord_proto::lifecycle::{
     ApproveChaincodeDefinitionForMyOrgArgs, ChaincodeSource, CommitChaincodeDefinitionArgs,
     chaincode_source,
 };
-use carecord_proto::msp::MspConfig;
+use carecord_proto::msp::{MspConfig, SerializedIdentity};
 use carecord_proto::protos::{ApplicationPolicy, TxValidationCode, application_policy};
 use prost::Message;
 use tempfile::TempDir;
@@ -81,6 +84,26 @@ impl Org {
     fn signer(&self, issued: &Issued) -> Arc<dyn Signer> {
         let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
         Arc::new(SigningIdentity::from_pem(&self.msp_id, certificate, key).expect("they fit"))
+    }
+
+    /// A revocation list, PEM, with the certificate of `revoked` on it.
+    pub(crate) fn revocation_list(&self, revoked: &Arc<dyn Signer>) -> String {
+        let ca = self.authority.ca();
+        let issuing = Issuing::new(ca.certificate_pem(), "", ca.key_pem()).expect("a CA");
+        let identity = SerializedIdentity::decode(revoked.serialized()).expect("an identity");
+        let pem = String::from_utf8(identity.id_bytes.to_vec()).expect("PEM");
+        let record = IssuedRecord {
+            serial: serial(&pem),
+            aki: String::new(),
+            id: "u".to_owned(),
+            profile: String::new(),
+            pem,
+            not_before: 0,
+            not_after: i64::MAX,
+            revoked: Some(Revocation { at: now(), reason: 0 }),
+        };
+        let edition = Edition { number: 1, made_at: now() - 1, next_at: now() + 1000 };
+        issuing.revocation_list(&[record], edition).expect("a list")
     }
 
     pub(crate) fn tls_identity(&self) -> TlsIdentity {
@@ -310,6 +333,14 @@ fn genesis(orderers: &Org, orgs: &[Org], orderer: &str) -> Block {
 fn tls_certificate(org: &Org) -> String {
     let hosts = ["localhost".to_owned()];
     org.authority.tls("orderer", &hosts, validity()).expect("a certificate").certificate_pem
+}
+
+/// The number of a certificate, which stands behind two lengths of two bytes and the version.
+fn serial(pem: &str) -> String {
+    let der = carecord_msp::decode_pem(pem.as_bytes()).expect("PEM").bytes;
+    assert_eq!(&der[8..14], [0xa0, 3, 2, 1, 2, 2]);
+    let number = &der[15..15 + usize::from(der[14])];
+    number.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn folder() -> PathBuf {
