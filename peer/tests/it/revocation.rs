@@ -198,7 +198,8 @@ fn height(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn f30_a_revoked_identity_loses_every_stream_and_request_with_the_block_and_nobody_else_does() {
+async fn f30_a_revoked_identity_loses_every_stream_and_request_with_the_block_and_nobody_else_does()
+{
     let world = world().await;
     let (revoked, spared) = (world.client(0, 1), world.client(0, 1));
     assert!(new_requests(&revoked).await.iter().all(|(_, served)| *served));
@@ -239,7 +240,8 @@ async fn d4_event_streams_end_at_the_next_block_after_their_certificate() {
     let world = world().await;
     let soon = Validity { not_before: now() - 100, not_after: now() + 2 };
     let client = world.client_as(world.orgs[0].person(false, soon), 1);
-    let mut stream = client.gateway().chaincode_events(events(&client)).await.expect("ok").into_inner();
+    let mut stream =
+        client.gateway().chaincode_events(events(&client)).await.expect("ok").into_inner();
     tokio::time::sleep(Duration::from_millis(3100)).await;
     world.solo.order(vec![Envelope { payload: "x".into(), signature: "y".into() }]);
     let end = tokio::time::timeout(PATIENCE, stream.message()).await.expect("in time");
