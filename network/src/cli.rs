@@ -4,6 +4,7 @@
 //! [`crate::error::Exit`]; every failure carries a code that `carecord explain` knows.
 
 mod audit;
+mod backup;
 mod bench;
 mod block;
 mod channel;
@@ -19,6 +20,7 @@ mod network;
 mod node;
 mod org;
 mod record;
+mod snapshot;
 mod target;
 mod tx;
 
@@ -81,9 +83,15 @@ enum Command {
     /// Blocks: list, show.
     #[command(subcommand)]
     Block(block::Block),
-    /// Chains: export.
+    /// Chains: export; verify, roll back and rebuild those of a stopped node.
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// The state of a channel as files: create, list, verify, join from.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
+    /// A node's data, configuration and certificates, copied while it runs: create, list, verify, restore.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// Measure a running network.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -139,6 +147,8 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Tx(command) => in_runtime(command.run(output)),
         Command::Block(command) => in_runtime(command.run(output)),
         Command::Ledger(command) => in_runtime(command.run(output)),
+        Command::Snapshot(command) => in_runtime(command.run(output)),
+        Command::Backup(command) => command.run(output),
         Command::Bench(command) => in_runtime(command.run(output)),
     }
 }

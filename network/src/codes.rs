@@ -155,6 +155,24 @@ codes! {
     NoBlock = "CR-LED-001", NotFound;
     /// A ledger's files are damaged.
     LedgerDamaged = "CR-LED-002", Failed;
+    /// A peer refused a request for a snapshot, or did not make it.
+    Snapshot = "CR-SNP-001", Failed;
+    /// The files of a snapshot are not what its metadata says.
+    SnapshotDamaged = "CR-SNP-002", Failed;
+    /// The peer is on the snapshot's channel already.
+    SnapshotExists = "CR-SNP-003", Conflict;
+    /// A node runs whose files are to be worked on.
+    NodeRuns = "CR-SNP-004", Conflict;
+    /// A ledger cannot be rolled back to this block.
+    NoSuchEnd = "CR-SNP-005", Usage;
+    /// Stored state is not what the blocks lead to.
+    StateDiffers = "CR-SNP-006", Failed;
+    /// The files of a backup are not what its manifest says.
+    BackupDamaged = "CR-SNP-007", Failed;
+    /// A backup is not restored over what is there.
+    BackupPlace = "CR-SNP-008", Usage;
+    /// A node's files could not be copied while it runs.
+    BackupCopy = "CR-SNP-009", Failed;
     /// The vault did not take or hand out a record or a key wrap.
     Vault = "CR-VLT-001", Failed;
     /// A record could not be encrypted or opened.

@@ -9,6 +9,7 @@
 //! Place in the flow: the last room; it imports from all others and nobody imports from it.
 
 pub mod acceptance;
+pub mod backup;
 pub mod bench;
 pub mod bringup;
 pub mod certificates;
@@ -25,6 +26,7 @@ pub mod people;
 pub mod process;
 pub mod scan;
 pub mod session;
+pub mod snapshots;
 pub mod state;
 pub mod topology;
 pub mod wallet;

@@ -33,6 +33,9 @@ pub enum Error {
     /// A block that should be there is not.
     #[error("block {0} is not in the log")]
     NoBlock(u64),
+    /// A stored block does not follow the one before it.
+    #[error("stored block {0} does not follow the block before it, or its data is not its own")]
+    Chain(u64),
     /// A block without header.
     #[error("a block has no header")]
     NoHeader,

@@ -21,6 +21,7 @@ mod orderer;
 mod registry;
 mod service;
 mod storage;
+mod verify;
 mod writer;
 
 use carecord_channel::Bundle;
@@ -31,6 +32,7 @@ pub use config::Config;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use orderer::{ChannelStatus, Orderer, Statuses};
+pub use verify::{LogReport, verify_log};
 
 /// The consenters that a channel's configuration names.
 fn consenters(bundle: &Bundle) -> Result<Vec<Consenter>, Error> {

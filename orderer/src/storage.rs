@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::Error;
 
 /// Keeps an orderer's log from being opened as a peer's.
-const LABEL: [u8; 4] = *b"ORDR";
+pub(crate) const LABEL: [u8; 4] = *b"ORDR";
 
 const GENESIS: u8 = 0;
 const BLOCK: u8 = 1;
@@ -93,7 +93,7 @@ fn open_log(path: &Path) -> Result<RecordLog, Error> {
     Ok(RecordLog::open(disk, Options::new(LABEL))?)
 }
 
-fn open_on(log: RecordLog) -> Result<Opened, Error> {
+pub(crate) fn open_on(log: RecordLog) -> Result<Opened, Error> {
     let places = Arc::new(RwLock::new(Places::default()));
     let mut replay = None;
     for stored in log.scan(0).records() {

@@ -40,7 +40,8 @@ pub async fn export(
 ) -> Outcome<Export> {
     let failed = |error: &std::io::Error| Failure::file(out, error);
     let height = fetch::height(session, node, channel).await?;
-    let mut file = BufWriter::new(File::create(out).map_err(|error| failed(&error))?);
+    let draft = out.with_extension("part");
+    let mut file = BufWriter::new(File::create(&draft).map_err(|error| failed(&error))?);
     let mut export =
         Export { schema: "carecord.export/v1", blocks: 0, transactions: 0, valid: 0, bytes: 0 };
     fetch::stream(session, node, channel, Range::Between(0, height - 1), |block| {
@@ -54,6 +55,7 @@ pub async fn export(
         .map_err(|error| failed(error.error()))?
         .sync_all()
         .map_err(|error| failed(&error))?;
+    std::fs::rename(&draft, out).map_err(|error| failed(&error))?;
     Ok(export)
 }
 

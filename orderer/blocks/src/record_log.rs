@@ -8,6 +8,7 @@
 //!
 //! Nothing is ever overwritten. Readers on other threads ([`RecordReader`]) see what is synced, and nothing else.
 
+mod copy;
 mod format;
 mod open;
 mod read;
@@ -21,6 +22,7 @@ use crate::storage::{Storage, StoredFile};
 use format::{HEAD, MARK_SLOT, RecordHead};
 use read::{Segment, Shared};
 
+pub use copy::{Copied, copy, is_log};
 pub use read::{Head, RecordReader, Scan};
 
 /// The largest body of a record: above any block that fits a message, with room for its metadata.

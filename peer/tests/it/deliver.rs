@@ -20,11 +20,11 @@ use tonic::Streaming;
 use crate::client::Client;
 use crate::world::{CHANNEL, World, now, with_tls};
 
-fn at(number: u64) -> Option<SeekPosition> {
+pub(crate) fn at(number: u64) -> Option<SeekPosition> {
     Some(SeekPosition { r#type: Some(seek_position::Type::Specified(SeekSpecified { number })) })
 }
 
-fn newest() -> Option<SeekPosition> {
+pub(crate) fn newest() -> Option<SeekPosition> {
     Some(SeekPosition { r#type: Some(seek_position::Type::Newest(SeekNewest {})) })
 }
 
@@ -32,7 +32,7 @@ fn oldest() -> Option<SeekPosition> {
     Some(SeekPosition { r#type: Some(seek_position::Type::Oldest(SeekOldest {})) })
 }
 
-fn seek(start: Option<SeekPosition>, stop: Option<SeekPosition>) -> SeekInfo {
+pub(crate) fn seek(start: Option<SeekPosition>, stop: Option<SeekPosition>) -> SeekInfo {
     SeekInfo { start, stop, ..SeekInfo::default() }
 }
 
@@ -63,7 +63,7 @@ async fn next(stream: &mut Streaming<DeliverResponse>) -> Type {
 }
 
 /// The status that a refused request gets; the stream then ends.
-async fn refusal(client: &Client, envelope: Envelope) -> Status {
+pub(crate) async fn refusal(client: &Client, envelope: Envelope) -> Status {
     let mut stream = open(client, vec![envelope]).await;
     let Type::Status(status) = next(&mut stream).await else { panic!("a block") };
     let end = tokio::time::timeout(Duration::from_secs(5), stream.message()).await;

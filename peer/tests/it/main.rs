@@ -10,6 +10,7 @@ mod mischief;
 mod puller;
 mod revocation;
 mod rows;
+mod snapshot;
 mod solo;
 mod system;
 mod world;

@@ -11,7 +11,11 @@ use tonic::Code;
 use crate::client::Client;
 use crate::world::{CHANNEL, World};
 
-async fn peer_call(client: &Client, chaincode: &str, args: &[&[u8]]) -> protos::Response {
+pub(crate) async fn peer_call(
+    client: &Client,
+    chaincode: &str,
+    args: &[&[u8]],
+) -> protos::Response {
     let mut draft = client.draft(chaincode, args);
     draft.request.channel_id = String::new();
     let (signed, _) = draft.signed(&client.signer);
