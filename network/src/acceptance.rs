@@ -5,6 +5,7 @@
 
 mod chains;
 mod checks;
+mod document;
 mod ledgers;
 mod load;
 mod program;

@@ -1,11 +1,18 @@
 //! All checks, in the order in which they run.
 
-use super::Check;
+use std::path::Path;
+use std::time::Duration;
 
+use super::program::Program;
+use super::{Check, Context};
+use crate::error::Outcome;
+
+mod add_organisation;
 mod bench;
 mod bringup;
 mod catch_up;
 mod clean_clone;
+mod configuration;
 mod flips;
 mod gateway_sdk;
 mod golden;
@@ -19,7 +26,7 @@ mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 14] = [
+    let groups: [&[Check]; 16] = [
         golden::CHECKS,
         flips::CHECKS,
         suites::CHECKS,
@@ -32,8 +39,17 @@ pub(super) fn all() -> Vec<Check> {
         syncs::CHECKS,
         kills::CHECKS,
         catch_up::CHECKS,
+        add_organisation::CHECKS,
+        configuration::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];
     groups.concat()
+}
+
+/// Runs our own binary on the network of `dir`; it must succeed.
+async fn program(context: &Context, arguments: &[&str], dir: &Path) -> Outcome<()> {
+    const PATIENCE: Duration = Duration::from_secs(180);
+    let program = Program::new(&context.binary).args(arguments).env("CARECORD_DIR", dir);
+    program.succeed(PATIENCE).await.map(|_| ())
 }

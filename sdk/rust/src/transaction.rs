@@ -36,6 +36,12 @@ impl Transaction {
         &self.result
     }
 
+    /// The signed transaction, for whoever hands it to an orderer without the gateway.
+    pub fn signed(&self) -> Result<Envelope, Error> {
+        let signature = self.network.gateway.sign(&self.envelope.payload)?;
+        Ok(Envelope { payload: self.envelope.payload.clone(), signature })
+    }
+
     /// Signs the transaction and hands it to the ordering service.
     pub async fn submit(self) -> Result<Commit, Error> {
         let gateway = &self.network.gateway;
