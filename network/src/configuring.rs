@@ -7,6 +7,7 @@
 //! Place in the flow: `carecord channel`, `org`, `orderer` and checks that change a running network go through
 //! [`change`], or through its steps one by one where the signatures come from several machines.
 
+mod adopt;
 mod changes;
 mod collect;
 mod danger;
@@ -30,6 +31,7 @@ use crate::error::{Failure, Outcome};
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry, UserEntry};
 
+pub use adopt::adopt;
 pub use changes::changes;
 pub use collect::{envelope, sign, signer_of};
 pub use danger::{dangers, refuse_dangers};

@@ -1,5 +1,6 @@
 //! `carecord org`: organisations come, agree, and go.
 
+mod adopt;
 mod invite;
 mod list;
 mod new;
@@ -20,6 +21,8 @@ pub(super) enum Org {
     Approve(Approve),
     /// Submit an update with the signatures that were collected.
     Submit(Submit),
+    /// Agree, for your organisation, to the chaincodes that a channel runs already.
+    Adopt(adopt::Adopt),
     /// Organisations of a channel.
     List(list::List),
     /// One organisation of a channel.
@@ -39,6 +42,7 @@ impl Org {
             Self::Invite(command) => command.run(output).await,
             Self::Approve(command) => command.run(output).await,
             Self::Submit(command) => command.run(output).await,
+            Self::Adopt(command) => command.run(output).await,
             Self::List(command) => command.run(output).await,
             Self::Show(command) => command.run(output).await,
             Self::Suspend(command) => command.run(output).await,

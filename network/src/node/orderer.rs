@@ -85,16 +85,19 @@ fn orderer_config(config: &NodeConfig, identity: &TlsIdentity) -> Outcome<Config
     let cluster_listen = config.cluster_address.clone().ok_or_else(|| {
         Failure::new(Code::NodeConfig, "an orderer needs cluster_address").at(&config.name)
     })?;
+    let own = OwnCertificates::new(&tls.identities()?, roots.clone(), clock)
+        .map_err(|error| unusable(&tls.certificate, &error))?;
+    let (client_tls, cluster_tls) = (server(client_auth)?, server(ClientAuth::Require)?);
+    own.listens(client_tls.clone());
+    own.listens(cluster_tls.clone());
     Ok(Config {
         name: config.name.clone(),
         data: config.data_dir.clone(),
         client_listen: config.address.clone(),
-        client_tls: server(client_auth)?,
+        client_tls,
         cluster_listen,
-        cluster_tls: server(ClientAuth::Require)?,
-        own: OwnCertificates::new(&tls.identities()?, roots.clone(), clock)
-            .map(Arc::new)
-            .map_err(|error| unusable(&tls.certificate, &error))?,
+        cluster_tls,
+        own: Arc::new(own),
         signer: config.signer()?,
         acknowledge: Acknowledge::Committed,
     })

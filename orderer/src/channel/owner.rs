@@ -280,6 +280,7 @@ impl Owner {
     /// Opens a link to each other consenter and drops those to nodes that are none any more.
     fn connect(&mut self) -> Result<(), Error> {
         let members = self.start.shared.members.load_full();
+        self.start.links.trust(&self.start.shared.name, &self.start.shared.bundle.load());
         if let Some(own) = members.get(self.start.own) {
             self.start.links.known_as(&self.start.shared.name, own.client_certificate());
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use carecord_channel::Bundle;
 use carecord_comm::cluster::cluster_client::ClusterClient;
 use carecord_comm::{Endpoint, MAX_MESSAGE_BYTES};
 use carecord_consensus::{Event, NodeId, RequestId};
@@ -78,6 +79,20 @@ impl Links {
             tracing::warn!(channel, "the configuration names a certificate whose key is not here");
         }
         self.named.lock().insert(channel.to_owned(), certificate.to_vec());
+    }
+
+    /// Trusts the organisations of a channel. One whose roots cannot be read stays out, and is told of in the log.
+    pub(crate) fn trust(&self, channel: &str, bundle: &Bundle) {
+        let msps = bundle.msps();
+        let roots = msps.msp_ids().filter_map(|id| msps.msp(id)).flat_map(|msp| {
+            msp.tls_root_certs()
+                .iter()
+                .chain(msp.tls_intermediate_certs())
+                .map(|root| root.to_vec())
+        });
+        if let Err(error) = self.own.trust(channel, roots.collect()) {
+            tracing::error!(channel, %error, "TLS roots of the channel were not taken over");
+        }
     }
 
     /// Connects anew from now on: this node has other certificates or trusts others.

@@ -4,9 +4,10 @@
 //! each orderer in its own time. So this node keeps all it has the keys of, and shows what its own configuration names
 //! first and another where that is refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use carecord_comm::{ClientTls, HandshakeClock, TlsIdentity};
+use carecord_comm::{ClientTls, HandshakeClock, ServerTls, TlsIdentity};
 use parking_lot::RwLock;
 
 use crate::Error;
@@ -22,7 +23,12 @@ pub struct OwnCertificates(RwLock<Held>);
 struct Held {
     /// The most wanted first; each stays what it is, unlike those of the listeners.
     identities: Vec<Arc<One>>,
+    /// Those of this node's files.
     roots: Vec<Vec<u8>>,
+    /// Those of the organisations of each channel.
+    of_channels: BTreeMap<String, Vec<Vec<u8>>>,
+    /// Listeners, which trust the organisations of the channels too.
+    listeners: Vec<ServerTls>,
     clock: HandshakeClock,
 }
 
@@ -43,7 +49,8 @@ impl OwnCertificates {
         clock: HandshakeClock,
     ) -> Result<Self, Error> {
         let identities = made(identities, &roots, clock)?;
-        Ok(Self(RwLock::new(Held { identities, roots, clock })))
+        let (of_channels, listeners) = (BTreeMap::new(), Vec::new());
+        Ok(Self(RwLock::new(Held { identities, roots, of_channels, listeners, clock })))
     }
 
     /// Takes other certificates and roots; those before stay known behind them, in case a channel names them still.
@@ -56,8 +63,29 @@ impl OwnCertificates {
                 all.push(before.identity.clone());
             }
         }
-        held.identities = made(&all, &roots, held.clock)?;
+        held.identities = made(&all, &held.trusted(&roots), held.clock)?;
         held.roots = roots;
+        Ok(())
+    }
+
+    /// A listener of this node, to which whoever is on a channel may come.
+    pub fn listens(&self, listener: ServerTls) {
+        self.0.write().listeners.push(listener);
+    }
+
+    /// Trusts the TLS roots of a channel's organisations from now on, at the listeners and at nodes that are dialled; those
+    /// who have left the channel are no longer trusted for it.
+    pub(crate) fn trust(&self, channel: &str, roots: Vec<Vec<u8>>) -> Result<(), Error> {
+        let mut held = self.0.write();
+        if held.of_channels.get(channel) == Some(&roots) {
+            return Ok(());
+        }
+        held.of_channels.insert(channel.to_owned(), roots.clone());
+        let all: Vec<_> = held.identities.iter().map(|one| one.identity.clone()).collect();
+        held.identities = made(&all, &held.trusted(&held.roots), held.clock)?;
+        for listener in &held.listeners {
+            listener.trust(channel, roots.clone())?;
+        }
         Ok(())
     }
 
@@ -78,6 +106,19 @@ impl OwnCertificates {
     /// How many certificates there are to try.
     pub(crate) fn count(&self) -> usize {
         self.0.read().identities.len()
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// The roots of files and of channels, each once.
+    fn trusted(&self, files: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut all: Vec<_> =
+            files.iter().chain(self.of_channels.values().flatten()).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
     }
 }
 

@@ -3,9 +3,10 @@
 //! No session is ever resumed: each connection proves its certificate anew, so that one that has been replaced or has
 //! expired is not carried on by a ticket.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::Resumption,
@@ -36,8 +37,19 @@ pub enum ClientAuth {
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     current: Arc<ArcSwap<ServerConfig>>,
+    trusted: Arc<Mutex<Trusted>>,
     client_auth: ClientAuth,
     clock: HandshakeClock,
+}
+
+/// What a server's configuration is made of.
+#[derive(Debug)]
+struct Trusted {
+    identity: TlsIdentity,
+    /// PEM texts of the roots that were given with the identity.
+    roots: Vec<Vec<u8>>,
+    /// Further ones, by who asked for them.
+    more: BTreeMap<String, Vec<Vec<u8>>>,
 }
 
 /// A client's TLS; it shows what its [`TlsIdentity`] holds at each handshake.
@@ -81,8 +93,14 @@ impl ServerTls {
         client_roots: &[R],
         clock: HandshakeClock,
     ) -> Result<Self, Error> {
-        let config = server_config(identity, client_auth, client_roots, HTTP2, clock)?;
-        Ok(Self { current: Arc::new(ArcSwap::from_pointee(config)), client_auth, clock })
+        let config = server_config(identity.clone(), client_auth, client_roots, HTTP2, clock)?;
+        let trusted = Trusted { identity, roots: owned(client_roots), more: BTreeMap::new() };
+        Ok(Self {
+            current: Arc::new(ArcSwap::from_pointee(config)),
+            trusted: Arc::new(Mutex::new(trusted)),
+            client_auth,
+            clock,
+        })
     }
 
     /// Puts other certificates in force for connections from now on; if they are refused, nothing changes.
@@ -91,8 +109,33 @@ impl ServerTls {
         identity: TlsIdentity,
         client_roots: &[R],
     ) -> Result<(), Error> {
-        let config = server_config(identity, self.client_auth, client_roots, HTTP2, self.clock)?;
+        let mut trusted = self.trusted.lock();
+        let more = trusted.more.clone();
+        self.put(&mut trusted, Trusted { identity, roots: owned(client_roots), more })
+    }
+
+    /// Trusts further roots on behalf of `who`, such as a channel's organisations, in the place of those trusted for it
+    /// before; what [`Self::replace`] gives stays trusted beside them.
+    pub fn trust(&self, who: &str, roots: Vec<Vec<u8>>) -> Result<(), Error> {
+        let mut trusted = self.trusted.lock();
+        if trusted.more.get(who) == Some(&roots) {
+            return Ok(());
+        }
+        let mut more = trusted.more.clone();
+        more.insert(who.to_owned(), roots);
+        let (identity, roots) = (trusted.identity.clone(), trusted.roots.clone());
+        self.put(&mut trusted, Trusted { identity, roots, more })
+    }
+
+    fn put(&self, trusted: &mut Trusted, next: Trusted) -> Result<(), Error> {
+        let mut roots: Vec<&Vec<u8>> =
+            next.roots.iter().chain(next.more.values().flatten()).collect();
+        roots.sort();
+        roots.dedup();
+        let identity = next.identity.clone();
+        let config = server_config(identity, self.client_auth, &roots, HTTP2, self.clock)?;
         self.current.store(Arc::new(config));
+        *trusted = next;
         Ok(())
     }
 
@@ -169,6 +212,10 @@ pub fn client_cert_verifier<R: AsRef<[u8]>>(
         ClientAuth::Off | ClientAuth::Require => builder,
     };
     Ok(Some(builder.build()?))
+}
+
+fn owned<R: AsRef<[u8]>>(roots: &[R]) -> Vec<Vec<u8>> {
+    roots.iter().map(|root| root.as_ref().to_vec()).collect()
 }
 
 fn server_config<R: AsRef<[u8]>>(

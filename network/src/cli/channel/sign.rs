@@ -99,14 +99,17 @@ impl Submit {
         configuring::refuse_dangers(&current, &envelope, &own, self.force)?;
         let changes = effect(&current, &proposal).unwrap_or_default();
         configuring::submit(&session, channel, user, &current, &envelope).await?;
+        let stays = remaining(&current, &proposal);
         let nodes: Vec<_> = configuring::nodes_of(&session, channel)
             .into_iter()
+            .filter(|node| node.role != "peer" || stays.contains(&node.organisation))
             .filter(|node| crate::process::Process::of_file(&node.pid_file).is_some())
             .collect();
         let patience = Duration::from_secs(self.timeout);
         let done =
             configuring::settle(&session, channel, user, &envelope, &current, &nodes, patience)
                 .await?;
+        forget_others(&session, &channel.name, &stays)?;
         let value = json!({
             "schema": "carecord.config-change/v1", "channel": channel.name, "block": done.block,
             "sequence": done.sequence, "changes": changes, "nodes": nodes.len(),
@@ -135,4 +138,21 @@ fn effect(current: &Current, proposal: &Proposal) -> Outcome<Vec<String>> {
     let config = current.bundle.config();
     let after = configuring::applied(current, &proposal.update)?;
     configuring::changes(config, &after)
+}
+
+/// The members that there are after the update.
+fn remaining(current: &Current, proposal: &Proposal) -> Vec<String> {
+    let after = configuring::applied(current, &proposal.update).unwrap_or_default();
+    let root = after.channel_group.unwrap_or_default();
+    let members = root.groups.get("Application").map(|section| section.groups.keys());
+    members.into_iter().flatten().cloned().collect()
+}
+
+/// Who has left the channel is not looked for on it any more.
+fn forget_others(session: &Session, channel: &str, members: &[String]) -> Outcome<()> {
+    let mut file = session.dir().read()?;
+    for entry in file.channels.iter_mut().filter(|entry| entry.name == channel) {
+        entry.organisations.retain(|name| members.contains(name));
+    }
+    session.dir().write(&file)
 }
