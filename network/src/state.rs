@@ -81,6 +81,9 @@ pub struct NodeEntry {
     /// `https` or `http`.
     #[serde(default = "http")]
     pub operations_scheme: String,
+    /// Where an orderer's channel participation is administered, over mutual TLS.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub admin_address: Option<String>,
     /// What a client of an `https` operations service needs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub operations_tls: Option<OperationsTls>,

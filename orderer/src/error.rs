@@ -20,6 +20,9 @@ pub enum Error {
     /// A log without genesis block.
     #[error("the channel's log has no genesis block; remove its folder and join again")]
     NoGenesis,
+    /// A name that no channel can have.
+    #[error(transparent)]
+    Name(#[from] carecord_channel::config::names::NameError),
     /// A record of unknown kind or shape.
     #[error(
         "record of kind {kind} at {position} cannot be read; was the log written by a newer version?"

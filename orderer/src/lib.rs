@@ -17,7 +17,10 @@ mod config;
 mod credentials;
 mod deliver;
 mod error;
+mod host;
 mod orderer;
+mod participation;
+mod registrar;
 mod registry;
 mod service;
 mod storage;
@@ -27,6 +30,7 @@ mod writer;
 use carecord_channel::Bundle;
 use carecord_proto::etcdraft::Consenter;
 
+pub use channel::{Relation, Standing};
 pub use cluster::OwnCertificates;
 pub use config::Config;
 pub use credentials::Credentials;

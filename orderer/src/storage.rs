@@ -9,6 +9,9 @@
 //! | fetched | Raft index the block names | 0 | the block |
 //! | snapshot | Raft index | Raft term | `carecord.orderer.RaftSnapshot` |
 
+mod folders;
+mod incarnation;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -27,6 +30,9 @@ use prost::Message;
 use std::sync::Arc;
 
 use crate::Error;
+
+pub(crate) use folders::{Folder, Folders, delete};
+pub(crate) use incarnation::Incarnation;
 
 /// Keeps an orderer's log from being opened as a peer's.
 pub(crate) const LABEL: [u8; 4] = *b"ORDR";
@@ -72,14 +78,11 @@ pub(crate) struct Opened {
     pub(crate) restored: Restored,
 }
 
-/// Begins a channel's log with its genesis block; one that is there stays as it is.
-pub(crate) fn create(path: &Path, genesis: &Block) -> Result<(), Error> {
+/// Begins a channel's log with its genesis block.
+fn begin(path: &Path, genesis: &Block) -> Result<(), Error> {
     let mut log = open_log(path)?;
-    if log.scan(0).next().is_none() {
-        log.append(GENESIS, 0, 0, &genesis.encode_to_vec())?;
-        log.sync()?;
-    }
-    Ok(())
+    log.append(GENESIS, 0, 0, &genesis.encode_to_vec())?;
+    Ok(log.sync()?)
 }
 
 /// Opens a channel's log and restores from it.

@@ -21,6 +21,8 @@ pub(super) struct Addresses {
     pub(super) cluster: Option<String>,
     /// For metrics and health.
     pub(super) operations: String,
+    /// For administrators of orderers.
+    pub(super) admin: Option<String>,
 }
 
 /// Chooses ports; listeners are held until all are chosen, so that no port is given twice.
@@ -35,7 +37,7 @@ pub(super) fn choose(topology: &Topology) -> Outcome<Vec<Addresses>> {
     let fixed = topology
         .nodes
         .iter()
-        .flat_map(|node| [node.port, node.cluster_port, node.operations_port])
+        .flat_map(|node| [node.port, node.cluster_port, node.operations_port, node.admin_port])
         .flatten()
         .collect();
     let mut chooser = Chooser { next: first_try(), held: Vec::new(), fixed };
@@ -69,14 +71,18 @@ pub(super) fn check_free(node: &str, address: &str) -> Outcome<()> {
 
 impl Chooser {
     fn addresses(&mut self, node: &Node) -> Outcome<Addresses> {
-        let cluster = match node.role {
-            OrganisationRole::Orderer => Some(self.address(node, node.cluster_port)?),
-            OrganisationRole::Peer => None,
+        let (cluster, admin) = match node.role {
+            OrganisationRole::Orderer => (
+                Some(self.address(node, node.cluster_port)?),
+                Some(self.address(node, node.admin_port)?),
+            ),
+            OrganisationRole::Peer => (None, None),
         };
         Ok(Addresses {
             client: self.address(node, node.port)?,
             cluster,
             operations: self.address(node, node.operations_port)?,
+            admin,
         })
     }
 
@@ -128,11 +134,13 @@ mod tests {
         let addresses = choose(&Topology::parse(DEMO).unwrap()).unwrap();
         let all: Vec<_> = addresses
             .iter()
-            .flat_map(|a| [Some(&a.client), a.cluster.as_ref(), Some(&a.operations)])
+            .flat_map(|a| {
+                [Some(&a.client), a.cluster.as_ref(), Some(&a.operations), a.admin.as_ref()]
+            })
             .flatten()
             .collect();
         let different: BTreeSet<_> = all.iter().collect();
-        assert_eq!(all.len(), 7 * 2 + 3);
+        assert_eq!(all.len(), 7 * 2 + 3 * 2);
         assert_eq!(different.len(), all.len());
     }
 

@@ -56,8 +56,12 @@ pub fn start(file: &NetworkFile, patience: Duration, output: Output) -> Outcome<
 /// What would make the node fail at once: said before anything is started.
 fn check(node: &NodeEntry) -> Outcome<()> {
     crate::node::config::NodeConfig::load(&node.config_file)?.check()?;
-    let addresses =
-        [Some(&node.address), node.cluster_address.as_ref(), Some(&node.operations_address)];
+    let addresses = [
+        Some(&node.address),
+        node.cluster_address.as_ref(),
+        Some(&node.operations_address),
+        node.admin_address.as_ref(),
+    ];
     addresses.into_iter().flatten().try_for_each(|address| ports::check_free(&node.name, address))
 }
 

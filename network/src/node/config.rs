@@ -30,6 +30,12 @@ pub struct NodeConfig {
     /// Where metrics and health are served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations_address: Option<String>,
+    /// Where channel participation is administered, over mutual TLS; orderers only, and off without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_address: Option<String>,
+    /// TLS CAs whose client certificates may administer; those of the node's own organisation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admin_client_roots: Vec<PathBuf>,
     /// First blocks of the channels that it joins if it has not yet.
     #[serde(default)]
     pub channels: Vec<PathBuf>,
@@ -156,6 +162,8 @@ mod tests {
             address: "127.0.0.1:7050".to_owned(),
             cluster_address: Some("127.0.0.1:7051".to_owned()),
             operations_address: None,
+            admin_address: Some("127.0.0.1:7053".to_owned()),
+            admin_client_roots: vec!["/n/own.crt".into()],
             channels: vec!["/n/care.block".into()],
             threads: 1,
             handshake_time_shift_s: 0,

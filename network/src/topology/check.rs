@@ -111,6 +111,7 @@ impl Checker<'_> {
                 port: self.port(entry.port.as_ref(), &host, &mut seen),
                 cluster_port: self.port(entry.cluster_port.as_ref(), &host, &mut seen),
                 operations_port: self.port(entry.operations_port.as_ref(), &host, &mut seen),
+                admin_port: self.port(entry.admin_port.as_ref(), &host, &mut seen),
                 host,
             });
         }

@@ -60,6 +60,8 @@ pub struct Node {
     pub cluster_port: Option<u16>,
     /// Port of metrics and health; a free one if none.
     pub operations_port: Option<u16>,
+    /// Port of channel participation at an orderer; a free one if none.
+    pub admin_port: Option<u16>,
 }
 
 /// A channel and what is deployed on it.

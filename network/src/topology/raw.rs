@@ -41,6 +41,7 @@ pub(super) struct Node {
     pub(super) port: Option<Spanned<i64>>,
     pub(super) cluster_port: Option<Spanned<i64>>,
     pub(super) operations_port: Option<Spanned<i64>>,
+    pub(super) admin_port: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

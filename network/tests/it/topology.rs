@@ -46,7 +46,7 @@ fn what_is_not_toml_or_not_known_is_named_with_its_line() {
     check(
         "colour = \"red\"\nname = \"orderer1\"",
         "name = \"orderer1\"",
-        "CR-NET-002 [colour = \"red\"] unknown field `colour`, expected one of `name`, `organisation`, `host`, `port`, `cluster_port`, `operations_port`",
+        "CR-NET-002 [colour = \"red\"] unknown field `colour`, expected one of `name`, `organisation`, `host`, `port`, `cluster_port`, `operations_port`, `admin_port`",
     );
     check(
         "max_messages = \"many\"",

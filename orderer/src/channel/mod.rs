@@ -1,8 +1,10 @@
 //! One channel of this orderer: what the services see of it. Its [`owner`] alone drives the core.
 
 mod admission;
+mod open;
 mod owner;
 mod replies;
+mod standing;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +20,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::cluster::Members;
 use crate::storage::Log;
 
+pub(crate) use open::open;
 pub(crate) use owner::{Owner, Start};
+pub(crate) use standing::State;
+pub use standing::{Relation, Standing};
 
 /// Inputs that may wait for the owner; senders wait above it.
 pub(crate) const INBOX: usize = 16_384;
@@ -59,15 +64,6 @@ pub(crate) struct Shared {
     /// How many blocks may be delivered.
     pub(crate) height: watch::Sender<u64>,
     pub(crate) state: watch::Sender<State>,
-}
-
-/// How a channel fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Somebody else, this node, or nobody leads.
-    Active { leader: Option<u64>, is_self: bool },
-    /// The core halted; nothing is accepted, blocks are still delivered.
-    Failed { reason: String },
 }
 
 // === impl Inbox ===
@@ -117,6 +113,14 @@ impl ChannelHandle {
 
     pub(crate) fn state(&self) -> State {
         self.0.state.borrow().clone()
+    }
+
+    pub(crate) fn states(&self) -> watch::Receiver<State> {
+        self.0.state.subscribe()
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.0.state.send_replace(state);
     }
 
     /// Checks a client's envelope and queues it; the future it returns awaits the one answer.
