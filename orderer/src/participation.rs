@@ -113,13 +113,10 @@ async fn negotiate(request: Request, next: Next) -> Response {
         let kinds = ["application/json", "application/*", "*/*"];
         accept.is_empty() || kinds.iter().any(|kind| accept.contains(kind))
     };
-    match accept {
-        Some(accept) if !accept.is_ok_and(takes) => {
-            let text = "response Content-Type is application/json only";
-            error(StatusCode::NOT_ACCEPTABLE, text)
-        }
-        _ => next.run(request).await,
+    if accept.is_none_or(|accept| accept.is_ok_and(takes)) {
+        return next.run(request).await;
     }
+    error(StatusCode::NOT_ACCEPTABLE, "response Content-Type is application/json only")
 }
 
 fn url(channel: &str) -> String {

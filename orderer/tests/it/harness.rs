@@ -8,8 +8,9 @@ use bytes::Bytes;
 use carecord_ca::{Issued, NodeRole, Organisation, Person, Validity};
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
+use carecord_comm::tls::http_server_config;
 use carecord_comm::{
-    ClientAuth, ClientTls, Endpoint, HandshakeClock, ServerTls, TlsIdentity, dial,
+    ClientAuth, ClientTls, Endpoint, HandshakeClock, HttpsClient, ServerTls, TlsIdentity, dial,
 };
 use carecord_consensus::Acknowledge;
 use carecord_monitoring::{OrdererMetrics, Registry};
@@ -21,6 +22,7 @@ use carecord_proto::etcdraft::{Consenter, Options};
 use carecord_proto::msp::MspConfig;
 use carecord_proto::orderer::{BatchSize, BroadcastResponse};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 pub(crate) const CHANNEL: &str = "care";
@@ -39,7 +41,9 @@ pub(crate) struct Node {
     client_port: u16,
     cluster_port: u16,
     dir: TempDir,
+    admin_port: u16,
     running: Option<Orderer>,
+    administered: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Orderers that serve one channel.
@@ -113,10 +117,16 @@ impl Cluster {
         let config = self.nodes[index].config(orderers);
         let metrics = OrdererMetrics::new(Registry::new());
         let started = Orderer::start(config, std::slice::from_ref(genesis), metrics).await;
-        self.nodes[index].running = Some(started.unwrap());
+        let started = started.unwrap();
+        let served = self.nodes[index].administer(orderers, &started).await;
+        self.nodes[index].administered = Some(served);
+        self.nodes[index].running = Some(started);
     }
 
     pub(crate) async fn stop_node(&mut self, index: usize) {
+        if let Some(administered) = self.nodes[index].administered.take() {
+            administered.abort();
+        }
         self.nodes[index].running.take().expect("it runs").stop().await;
     }
 
@@ -172,6 +182,34 @@ impl Cluster {
         self.dial(self.nodes[index].cluster_port, Some(identity(&issued)))
     }
 
+    /// Asks a node's administration as an administrator of the orderers, or as whoever `identity` is.
+    pub(crate) async fn ask(&self, index: usize, request: Ask) -> Answer {
+        let issued = self.orderers.authority.tls("admin", &["admin".to_owned()], validity());
+        self.ask_as(index, Some(identity(&issued.unwrap())), request).await.unwrap()
+    }
+
+    /// The same with a certificate of another organisation's TLS CA.
+    pub(crate) async fn ask_as_other(&self, index: usize, request: Ask) -> std::io::Result<Answer> {
+        let issued = self.hospital.authority.tls("admin", &["admin".to_owned()], validity());
+        self.ask_as(index, Some(identity(&issued.unwrap())), request).await
+    }
+
+    pub(crate) async fn ask_as(
+        &self,
+        index: usize,
+        identity: Option<TlsIdentity>,
+        request: Ask,
+    ) -> std::io::Result<Answer> {
+        let client = HttpsClient::new(&self.orderers.roots(), identity).unwrap();
+        let port = self.nodes[index].admin_port;
+        let asked = tokio::task::spawn_blocking(move || request.send(&client, port));
+        asked.await.unwrap()
+    }
+
+    pub(crate) fn genesis(&self) -> &Block {
+        &self.genesis
+    }
+
     fn dial(&self, port: u16, identity: Option<TlsIdentity>) -> Channel {
         let tls = ClientTls::new(&self.orderers.roots(), identity).unwrap();
         let address = format!("localhost:{port}");
@@ -205,11 +243,21 @@ impl Node {
         let signing = orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
         let (client_port, cluster_port) = (free_port(), free_port());
         let dir = tempfile::tempdir().unwrap();
-        Self { tls, signing, client_port, cluster_port, dir, running: None }
+        let admin_port = free_port();
+        let (running, administered) = (None, None);
+        Self { tls, signing, client_port, cluster_port, admin_port, dir, running, administered }
     }
 
     pub(crate) fn data(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Serves channel participation as the node's program does.
+    async fn administer(&self, orderers: &Org, orderer: &Orderer) -> tokio::task::JoinHandle<()> {
+        let tls = http_server_config(identity(&self.tls), ClientAuth::Require, &orderers.roots());
+        let listener = TcpListener::bind(("127.0.0.1", self.admin_port)).await.unwrap();
+        let routes = orderer.participation();
+        tokio::spawn(carecord_monitoring::operations::serve(listener, Some(tls.unwrap()), routes))
     }
 
     fn config(&self, orderers: &Org) -> Config {
@@ -226,6 +274,84 @@ impl Node {
             signer: orderers.signer(&self.signing),
             acknowledge: Acknowledge::Committed,
         }
+    }
+}
+
+/// A request to a node's administration.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What it answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &'static str, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), ..Self::default() }
+    }
+
+    /// A form of files, as `osnadmin` sends one.
+    pub(crate) fn form(method: &'static str, path: &str, parts: &[(&str, &[u8])]) -> Self {
+        const BOUNDARY: &str = "a-line-that-stands-in-no-block";
+        let mut body = Vec::new();
+        for (name, content) in parts {
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        Self { body, headers: vec![("Content-Type", kind)], ..Self::new(method, path) }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    fn send(&self, client: &HttpsClient, port: u16) -> std::io::Result<Answer> {
+        use std::io::{Read, Write};
+        let stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        let mut stream = client.connect(stream, "localhost")?;
+        let Self { method, path, headers, body } = self;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
+        stream.flush()?;
+        let mut answer = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut answer)
+            && answer.is_empty()
+        {
+            return Err(error);
+        }
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+        Ok(Answer { status, head, body: answer[end + 4..].to_vec() })
+    }
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 

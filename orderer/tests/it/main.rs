@@ -5,5 +5,6 @@ mod cluster;
 mod configs;
 mod deliver;
 mod harness;
+mod participation;
 mod rows;
 mod updating;
