@@ -327,7 +327,8 @@ impl Ask {
         let stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
         let mut stream = client.connect(stream, "localhost")?;
         let Self { method, path, headers, body } = self;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }

@@ -55,7 +55,12 @@ async fn channels_are_listed_shown_and_their_blocks_fetched() {
     }
     for (channel, name, status, text) in [
         (CHANNEL, "1", 404, "block 1 is not in the log"),
-        (CHANNEL, "last", 400, "invalid block ID: 'last' not equal <newest|oldest|config|(number)>"),
+        (
+            CHANNEL,
+            "last",
+            400,
+            "invalid block ID: 'last' not equal <newest|oldest|config|(number)>",
+        ),
         ("other", "0", 404, "channel does not exist"),
     ] {
         let path = format!("{CHANNELS}/{channel}/blocks/{name}");
@@ -82,7 +87,10 @@ async fn a_channel_is_removed_stays_removed_and_can_be_joined_again() {
     assert!(!cluster.nodes[0].data().join(CHANNEL).exists());
 
     let again = cluster.ask(0, of_channel("DELETE")).await;
-    assert_eq!((again.status, error(&again).as_str()), (404, "cannot remove: channel does not exist"));
+    assert_eq!(
+        (again.status, error(&again).as_str()),
+        (404, "cannot remove: channel does not exist")
+    );
     cluster.stop_node(0).await;
     cluster.start_node(0).await;
     assert_eq!(cluster.ask(0, of_channel("GET")).await.status, 404, "not by its own configuration");
@@ -116,7 +124,11 @@ async fn c10_what_cannot_be_joined_is_refused_with_the_reason() {
             400,
             "unsupported Content-Type: [application/json]".to_owned(),
         ),
-        (form(&[("block", &bytes)]), 400, "form does not contains part key: config-block".to_owned()),
+        (
+            form(&[("block", &bytes)]),
+            400,
+            "form does not contains part key: config-block".to_owned(),
+        ),
         (
             form(&[("config-block", &bytes), ("more", b"x")]),
             400,
