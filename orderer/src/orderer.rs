@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use carecord_channel::Bundle;
 use carecord_comm::cluster::cluster_server::ClusterServer;
 use carecord_comm::orderer::atomic_broadcast_server::AtomicBroadcastServer;
 use carecord_comm::{Limits, MAX_MESSAGE_BYTES, Server, ServerHandle};
