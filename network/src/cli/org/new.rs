@@ -115,6 +115,7 @@ impl New {
             port: None,
             cluster_port: None,
             operations_port: None,
+            admin_port: None,
         };
         Ok(Topology {
             name: file.name.clone(),
