@@ -41,6 +41,10 @@ pub use tls::{TlsAuthorities, TlsCertificate};
 pub use wellformed::is_well_formed;
 pub use x509::Error as CertificateError;
 
+/// Longer creators are refused by those who take requests in (our own rule; a validator judges what it finds in blocks as
+/// Fabric does). A certificate of Fabric's CA has about a thousand bytes.
+pub const MAX_INGRESS_IDENTITY_BYTES: usize = 64 << 10;
+
 /// Identities and MSPs are shared between all worker threads of a validator.
 const _: () = {
     const fn shared_between_threads<T: Send + Sync>() {}

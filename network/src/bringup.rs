@@ -23,7 +23,7 @@ mod start;
 mod status;
 mod stop;
 
-pub(crate) use credentials::{enrol, failure as ca_failure};
+pub(crate) use credentials::{enrol, failure as ca_failure, tree as tree_of};
 pub use deploy::deploy;
 pub(crate) use files::user_entry;
 pub use health::get as http_get;

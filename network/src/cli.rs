@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod bench;
 mod block;
+mod cert;
 mod channel;
 mod configtx;
 mod consent;
@@ -98,6 +99,9 @@ enum Command {
     /// Look for what must not be on a disk.
     #[command(subcommand, hide = true)]
     Debug(debug::Debug),
+    /// Certificates: how long they last, what they say, new ones.
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// What an error code means and what to do.
     Explain(explain::Explain),
 }
@@ -149,6 +153,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Ledger(command) => in_runtime(command.run(output)),
         Command::Snapshot(command) => in_runtime(command.run(output)),
         Command::Backup(command) => command.run(output),
+        Command::Cert(command) => in_runtime(command.run(output)),
         Command::Bench(command) => in_runtime(command.run(output)),
     }
 }

@@ -17,6 +17,7 @@ mod follow;
 mod join;
 pub mod organisation;
 mod read;
+mod revoke;
 mod submit;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub use follow::{settle, settled};
 pub use join::{call, join_peer};
 pub(crate) use read::genesis;
 pub use read::{Current, current};
+pub use revoke::{put_lists, revocation_list};
 pub use submit::{broadcast, submit};
 
 /// Where and by whom a configuration is changed.

@@ -24,6 +24,7 @@ pub mod node;
 pub mod output;
 pub mod people;
 pub mod process;
+pub mod renewal;
 pub mod scan;
 pub mod session;
 pub mod snapshots;

@@ -4,6 +4,8 @@ use super::Error;
 use super::der::{Reader, tag};
 use super::extensions::AlternativeName;
 
+/// Go's limit on comparisons of names with the constraints of one CA.
+const MAX_COMPARISONS: usize = 250_000;
 const EMAIL: u8 = 0x81;
 const DNS: u8 = 0x82;
 const URI: u8 = 0x86;
@@ -54,8 +56,21 @@ impl NameConstraints {
     }
 
     /// Whether these constraints allow every name of a certificate below.
-    pub(crate) fn allow(&self, names: &[AlternativeName]) -> Result<(), Error> {
+    ///
+    /// `comparisons` counts what was compared so far under one CA: as in Go, there is an end to it, so that a chain of many
+    /// names under many constraints costs nobody much.
+    pub(crate) fn allow(
+        &self,
+        names: &[AlternativeName],
+        comparisons: &mut usize,
+    ) -> Result<(), Error> {
         for (kind, name) in names {
+            let same = |(constrained, _): &&AlternativeName| constrained == kind;
+            let excluded = self.excluded.iter().filter(same).count();
+            *comparisons += excluded + self.permitted.iter().filter(same).count();
+            if *comparisons > MAX_COMPARISONS {
+                return Err(Error::TooManyConstraints);
+            }
             let shown = String::from_utf8_lossy(name);
             let of_kind = |(constrained, _): &&AlternativeName| constrained == kind;
             let covers = |(_, constraint): &AlternativeName| covers(*kind, constraint, name);

@@ -50,6 +50,9 @@ pub enum Error {
         "x509: a root or intermediate certificate is not authorized to sign for this name: {0}"
     )]
     NameConstraint(String),
+    /// More names and constraints than anybody compares.
+    #[error("x509: too many name constraints to compare")]
+    TooManyConstraints,
     /// The search for a chain was cut off.
     #[error("x509: signature check attempts limit reached while verifying certificate chain")]
     TooManySignatureChecks,

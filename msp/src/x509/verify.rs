@@ -220,8 +220,9 @@ fn good_for_calling(chain: &[Arc<Certificate>]) -> bool {
 fn check_name_constraints(chain: &[Arc<Certificate>]) -> Result<(), Error> {
     for (i, certificate) in chain.iter().enumerate() {
         let Some(constraints) = &certificate.extensions.name_constraints else { continue };
+        let mut comparisons = 0;
         for below in &chain[..i] {
-            constraints.allow(&below.extensions.alternative_names)?;
+            constraints.allow(&below.extensions.alternative_names, &mut comparisons)?;
         }
     }
     Ok(())

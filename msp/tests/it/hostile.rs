@@ -417,6 +417,42 @@ fn m14_bloated_certificates_are_answered_quickly() {
 }
 
 #[test]
+fn m14_chains_and_constraints_without_end_are_given_up() {
+    // Two hundred CAs one below the other: no more signatures are checked than Go checks.
+    let mut chain = vec![Ca::root("root")];
+    for depth in 1..=200 {
+        let below = chain.last().unwrap().intermediate(&format!("ca{depth}"));
+        chain.push(below);
+    }
+    let mut config = node_ou_config(&[&chain[0]]);
+    config.intermediate_certs = chain[1..].iter().map(Ca::pem).collect();
+    let start = Instant::now();
+    let why = msp_of(&config, MspVersion::V1_4_3).unwrap_err().to_string();
+    assert!(why.contains("signature check attempts limit reached"), "{why}");
+    assert!(start.elapsed().as_secs() < 10, "{:?} in a debug build", start.elapsed());
+
+    // A thousand constraints over a thousand names: a million comparisons are not made.
+    let excluded = |i| rcgen::GeneralSubtree::DnsName(format!("x{i}.example.org"));
+    let constrained = rcgen::NameConstraints {
+        permitted_subtrees: Vec::new(),
+        excluded_subtrees: (0..1_000).map(excluded).collect(),
+    };
+    let mut ca = ca_params("constrained");
+    ca.name_constraints = Some(constrained);
+    let root = Ca::root_with(ca, &rcgen::PKCS_ECDSA_P256_SHA256);
+    let manager = manager(&root);
+    let mut bomb = params("user", &["client"]);
+    bomb.subject_alt_names = (0..1_000)
+        .map(|i| rcgen::SanType::DnsName(format!("host{i}.example.com").try_into().unwrap()))
+        .collect();
+    let id = serialized(ORG1, pem(&root.issue(&bomb, &p256())));
+    let start = Instant::now();
+    let why = verdict(&manager, &id).unwrap_err();
+    assert!(why.contains("too many name constraints"), "{why}");
+    assert!(start.elapsed().as_millis() < 500, "{:?} in a debug build", start.elapsed());
+}
+
+#[test]
 fn an_msp_of_another_kind_is_refused() {
     let config = carecord_proto::msp::MspConfig { r#type: 1, ..Default::default() };
     let why = carecord_msp::Msp::new(&config, MspVersion::V1_4_3).unwrap_err();

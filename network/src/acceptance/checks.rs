@@ -11,6 +11,7 @@ mod add_organisation;
 mod bench;
 mod bringup;
 mod catch_up;
+mod certificates;
 mod clean_clone;
 mod configuration;
 mod flips;
@@ -26,7 +27,7 @@ mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 16] = [
+    let groups: [&[Check]; 17] = [
         golden::CHECKS,
         flips::CHECKS,
         suites::CHECKS,
@@ -41,6 +42,7 @@ pub(super) fn all() -> Vec<Check> {
         catch_up::CHECKS,
         add_organisation::CHECKS,
         configuration::CHECKS,
+        certificates::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];

@@ -77,7 +77,7 @@ pub(crate) async fn one(
     deliver(cluster, index, vec![wanted]).await.0.remove(0)
 }
 
-async fn deliver(
+pub(crate) async fn deliver(
     cluster: &Cluster,
     index: usize,
     seeks: Vec<Envelope>,
@@ -117,7 +117,7 @@ fn seek(
     sealed(user, channel, seconds, seek)
 }
 
-fn sealed(user: &Arc<dyn Signer>, channel: &str, seconds: i64, seek: SeekInfo) -> Envelope {
+pub(crate) fn sealed(user: &Arc<dyn Signer>, channel: &str, seconds: i64, seek: SeekInfo) -> Envelope {
     let header = SeekHeader {
         channel_id: channel.to_owned(),
         creator: user.serialized(),

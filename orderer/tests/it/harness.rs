@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use carecord_ca::{Issued, NodeRole, Organisation, Person, Validity};
+use carecord_ca::{
+    Edition, Issued, IssuedRecord, Issuing, NodeRole, Organisation, Person, Revocation, Validity,
+};
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_comm::tls::http_server_config;
@@ -19,8 +21,9 @@ use carecord_orderer::{Config, Orderer, OwnCertificates};
 use carecord_proto::common::{Block, ChannelHeader, Envelope, HeaderType, SignatureHeader};
 use carecord_proto::envelope;
 use carecord_proto::etcdraft::{Consenter, Options};
-use carecord_proto::msp::MspConfig;
+use carecord_proto::msp::{MspConfig, SerializedIdentity};
 use carecord_proto::orderer::{BatchSize, BroadcastResponse};
+use prost::Message;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tonic::transport::Channel;
@@ -42,8 +45,24 @@ pub(crate) struct Node {
     cluster_port: u16,
     dir: TempDir,
     admin_port: u16,
+    clock: HandshakeClock,
     running: Option<Orderer>,
     administered: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Certificates that a node is to have next.
+pub(crate) struct Renewed {
+    tls: Issued,
+    signing: Issued,
+}
+
+// === impl Renewed ===
+
+impl Renewed {
+    /// The TLS certificate, PEM.
+    pub(crate) fn tls_pem(&self) -> &str {
+        &self.tls.certificate_pem
+    }
 }
 
 /// Orderers that serve one channel.
@@ -87,6 +106,26 @@ impl Org {
         issued.certificate_pem.into_bytes().into()
     }
 
+    /// A revocation list, PEM, with the certificate of `revoked` on it.
+    pub(crate) fn revocation_list(&self, revoked: &Arc<dyn Signer>) -> String {
+        let ca = self.authority.ca();
+        let issuing = Issuing::new(ca.certificate_pem(), "", ca.key_pem()).unwrap();
+        let identity = SerializedIdentity::decode(revoked.serialized()).unwrap();
+        let pem = String::from_utf8(identity.id_bytes.to_vec()).unwrap();
+        let record = IssuedRecord {
+            serial: serial(&pem),
+            aki: String::new(),
+            id: "u".to_owned(),
+            profile: String::new(),
+            pem,
+            not_before: 0,
+            not_after: i64::MAX,
+            revoked: Some(Revocation { at: now(), reason: 0 }),
+        };
+        let edition = Edition { number: 1, made_at: now() - 1, next_at: now() + 1000 };
+        issuing.revocation_list(&[record], edition).unwrap()
+    }
+
     fn signer(&self, issued: &Issued) -> Arc<dyn Signer> {
         let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
         Arc::new(SigningIdentity::from_pem(self.msp_id, certificate, key).unwrap())
@@ -100,9 +139,14 @@ impl Org {
 impl Cluster {
     /// `count` orderers, all running, with a leader.
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_with(count, validity(), Duration::ZERO).await
+    }
+
+    /// The same with TLS certificates that hold so long, looked at by clocks that are put back so far.
+    pub(crate) async fn start_with(count: usize, tls: Validity, shift: Duration) -> Self {
         let orderers = Org::new("OrdererMSP", "orderers.test");
         let hospital = Org::new("HospitalAMSP", "a.test");
-        let nodes: Vec<Node> = (0..count).map(|_| Node::new(&orderers)).collect();
+        let nodes: Vec<Node> = (0..count).map(|_| Node::new(&orderers, tls, shift)).collect();
         let genesis = genesis(&orderers, &hospital, &nodes);
         let mut cluster = Self { orderers, hospital, nodes, genesis };
         for index in 0..count {
@@ -211,9 +255,23 @@ impl Cluster {
     }
 
     fn dial(&self, port: u16, identity: Option<TlsIdentity>) -> Channel {
-        let tls = ClientTls::new(&self.orderers.roots(), identity).unwrap();
+        let clock = self.nodes[0].clock;
+        let tls = ClientTls::with_clock(&self.orderers.roots(), identity, clock).unwrap();
         let address = format!("localhost:{port}");
         dial(&Endpoint { address, tls: Some(tls), server_name: None }).unwrap()
+    }
+
+    /// Hands a running node new certificates, as if its files had changed.
+    pub(crate) fn renew(&self, index: usize) -> Renewed {
+        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let authority = &self.orderers.authority;
+        let tls = authority.tls("orderer", &hosts, validity()).unwrap();
+        let signing = authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
+        let node = self.nodes[index].running.as_ref().expect("it runs").credentials();
+        let roots = self.orderers.roots().map(String::into_bytes);
+        node.replace_tls(&identity(&tls), &[identity(&tls)], &roots).unwrap();
+        node.replace_signer(self.orderers.signer(&signing));
+        Renewed { tls, signing }
     }
 
     pub(crate) fn user(&self) -> Arc<dyn Signer> {
@@ -237,15 +295,35 @@ impl Cluster {
 }
 
 impl Node {
-    fn new(orderers: &Org) -> Self {
+    fn new(orderers: &Org, tls: Validity, shift: Duration) -> Self {
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let tls = orderers.authority.tls("orderer", &hosts, validity()).unwrap();
+        let tls = orderers.authority.tls("orderer", &hosts, tls).unwrap();
+        let clock = HandshakeClock { shift };
         let signing = orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
         let (client_port, cluster_port) = (free_port(), free_port());
         let dir = tempfile::tempdir().unwrap();
         let admin_port = free_port();
-        let (running, administered) = (None, None);
-        Self { tls, signing, client_port, cluster_port, admin_port, dir, running, administered }
+        Self {
+            tls,
+            signing,
+            client_port,
+            cluster_port,
+            dir,
+            admin_port,
+            clock,
+            running: None,
+            administered: None,
+        }
+    }
+
+    /// Its TLS certificate, PEM.
+    pub(crate) fn tls_pem(&self) -> &str {
+        &self.tls.certificate_pem
+    }
+
+    /// Starts with these certificates from now on.
+    pub(crate) fn take(&mut self, renewed: Renewed) {
+        (self.tls, self.signing) = (renewed.tls, renewed.signing);
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -262,7 +340,9 @@ impl Node {
 
     fn config(&self, orderers: &Org) -> Config {
         let roots = orderers.roots();
-        let server = |auth| ServerTls::new(identity(&self.tls), auth, &roots).unwrap();
+        let server = |auth| {
+            ServerTls::with_clock(identity(&self.tls), auth, &roots, self.clock).unwrap()
+        };
         Config {
             name: format!("orderer{}", self.client_port),
             data: self.data().to_owned(),
@@ -270,7 +350,7 @@ impl Node {
             client_tls: server(ClientAuth::IfGiven),
             cluster_listen: format!("127.0.0.1:{}", self.cluster_port),
             cluster_tls: server(ClientAuth::Require),
-            own: own(&self.tls, orderers),
+            own: own(&self.tls, orderers, self.clock),
             signer: orderers.signer(&self.signing),
             acknowledge: Acknowledge::Committed,
         }
@@ -434,14 +514,22 @@ fn genesis(orderers: &Org, hospital: &Org, nodes: &[Node]) -> Block {
     genesis_block(&spec, Bytes::from_static(&[7; 24]), now()).unwrap()
 }
 
-fn own(issued: &Issued, orderers: &Org) -> Arc<OwnCertificates> {
+fn own(issued: &Issued, orderers: &Org, clock: HandshakeClock) -> Arc<OwnCertificates> {
     let roots = orderers.roots().map(String::into_bytes).to_vec();
-    let own = OwnCertificates::new(&[identity(issued)], roots, HandshakeClock::default());
+    let own = OwnCertificates::new(&[identity(issued)], roots, clock);
     Arc::new(own.unwrap())
 }
 
 fn identity(issued: &Issued) -> TlsIdentity {
     TlsIdentity::from_pem(issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
+}
+
+/// The number of a certificate, which stands behind two lengths of two bytes and the version.
+fn serial(certificate: &str) -> String {
+    let der = pem::parse(certificate).unwrap().into_contents();
+    assert_eq!(&der[8..14], [0xa0, 3, 2, 1, 2, 2]);
+    let number = &der[15..15 + usize::from(der[14])];
+    number.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn free_port() -> u16 {

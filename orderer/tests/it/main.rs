@@ -1,6 +1,7 @@
 //! Real orderers on loopback, with real TLS and real files: what clients, peers and each other get from them.
 
 mod broadcast;
+mod certificates;
 mod cluster;
 mod configs;
 mod deliver;

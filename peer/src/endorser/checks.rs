@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use carecord_channel::acl::PEER_PROPOSE;
-use carecord_msp::Identity;
+use carecord_msp::{Identity, MAX_INGRESS_IDENTITY_BYTES};
 use carecord_proto::{proposal::Opened, protos::SignedProposal};
 
 use super::Refusal;
@@ -61,6 +61,10 @@ fn check_creator(
         return Err(invalid("empty signature bytes".to_owned()));
     }
     let creator = &opened.signature_header.creator;
+    if creator.len() > MAX_INGRESS_IDENTITY_BYTES {
+        let limit = MAX_INGRESS_IDENTITY_BYTES;
+        return Err(invalid(format!("creator has {} bytes, at most {limit} are allowed", creator.len())));
+    }
     let identity = match channel {
         Some(channel) => channel.bundle().msps().identity(creator),
         None => peer.credentials().local_msp().identity(creator),

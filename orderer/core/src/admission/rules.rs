@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carecord_channel::{Bundle, CHANNEL_WRITERS, ORDERER_WRITERS, OrdererConfig};
-use carecord_msp::Identity;
+use carecord_msp::{Identity, MAX_INGRESS_IDENTITY_BYTES};
 use carecord_proto::common::{Envelope, HeaderType, Status};
 use carecord_proto::envelope::{self, Opened};
 use carecord_proto::wellformed::{self, Fault};
@@ -159,7 +159,12 @@ fn check_writer(
     policy: &str,
     now: i64,
 ) -> Result<(), Rejection> {
-    let identity = bundle.msps().identity(&opened.signature_header.creator).ok();
+    let creator = &opened.signature_header.creator;
+    if creator.len() > MAX_INGRESS_IDENTITY_BYTES {
+        let (size, limit) = (creator.len(), MAX_INGRESS_IDENTITY_BYTES);
+        return Err(bad_request(format!("creator has {size} bytes, at most {limit} are allowed")));
+    }
+    let identity = bundle.msps().identity(creator).ok();
     if identity.as_ref().is_some_and(|identity| identity.has_expired(now)) {
         return Err(bad_request("broadcast client identity expired"));
     }

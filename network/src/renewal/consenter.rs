@@ -1,0 +1,130 @@
+//! The TLS certificate of an orderer, which the channels' configurations name.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use carecord_ca::Issued;
+use carecord_ca::layout::MemberFolder;
+use carecord_proto::common::{ConfigGroup, ConfigValue};
+use carecord_proto::etcdraft::ConfigMetadata;
+use carecord_proto::orderer::ConsensusType;
+use prost::Message;
+
+use super::{ORDERER, files, taken};
+use crate::codes::Code;
+use crate::configuring::{self, Change};
+use crate::error::{Failure, Outcome};
+use crate::node::config::NodeConfig;
+use crate::session::Session;
+use crate::state::{ChannelEntry, NodeEntry, UserEntry};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Gives an orderer a TLS certificate: known beside the old one, then named by its channels, then in force.
+pub(super) async fn renew(
+    session: &Session,
+    node: &NodeEntry,
+    member: &MemberFolder,
+    issued: &Issued,
+) -> Outcome<()> {
+    let mut old = vec![crate::state::read_credential(&member.tls_certificate())?];
+    let next = NodeConfig::load(&node.config_file)?.tls.next();
+    // A run that was cut short may have got as far as naming its next certificate.
+    old.extend(std::fs::read(&next.certificate).ok());
+    let before = taken::counts(node);
+    files::pair(&next.certificate, &next.key, issued)?;
+    taken::wait(node, "tls", before.tls).await?;
+
+    let new = Bytes::copy_from_slice(issued.certificate_pem.as_bytes());
+    for channel in session.file().channels.iter().filter(|c| c.orderers.contains(&node.name)) {
+        let signers = administrators(session, channel)?;
+        let change = Change {
+            channel: &channel.name,
+            signers: &signers,
+            nodes: &configuring::nodes_of(session, channel),
+            patience: PATIENCE,
+            force: false,
+        };
+        configuring::change(session, &change, |root| exchange(root, &old, &new)).await?;
+        healthy(session, channel).await?;
+    }
+
+    let before = taken::counts(node);
+    let (certificate, key) = (member.tls_certificate(), member.tls_key());
+    files::promote((&next.certificate, &next.key), (&certificate, &key))?;
+    taken::wait(node, "tls", before.tls).await?;
+    for channel in session.file().channels.iter().filter(|c| c.orderers.contains(&node.name)) {
+        healthy(session, channel).await?;
+    }
+    Ok(())
+}
+
+/// Administrators of the organisations that order the channel: they decide who orders.
+fn administrators<'a>(
+    session: &'a Session,
+    channel: &ChannelEntry,
+) -> Outcome<Vec<&'a UserEntry>> {
+    let mut organisations: Vec<&str> = Vec::new();
+    for name in &channel.orderers {
+        let organisation = session.file().node(name)?.organisation.as_str();
+        if !organisations.contains(&organisation) {
+            organisations.push(organisation);
+        }
+    }
+    organisations.into_iter().map(|name| session.file().admin(name)).collect()
+}
+
+/// Names `new` wherever a consenter is known by one of `old`.
+fn exchange(root: &mut ConfigGroup, old: &[Vec<u8>], new: &Bytes) -> Outcome<()> {
+    let value = consensus(root)?;
+    let unreadable = |error| Failure::new(Code::Renew, format!("the consenters: {error}"));
+    let mut kind = ConsensusType::decode(value.value.clone()).map_err(unreadable)?;
+    let mut raft = ConfigMetadata::decode(kind.metadata.clone()).map_err(unreadable)?;
+    let der = |pem: &[u8]| pem::parse(pem).ok().map(pem::Pem::into_contents);
+    let old: Vec<_> = old.iter().filter_map(|pem| der(pem)).collect();
+    let same = |pem: &[u8]| der(pem).is_some_and(|der| old.contains(&der));
+    let mut found = false;
+    for consenter in &mut raft.consenters {
+        for named in [&mut consenter.client_tls_cert, &mut consenter.server_tls_cert] {
+            if same(named) {
+                *named = new.clone();
+                found = true;
+            }
+        }
+    }
+    if !found {
+        return Err(Failure::new(Code::Renew, "no consenter is known by the certificate in force")
+            .hint("was it exchanged by hand? name the one in the node's files by a configuration update"));
+    }
+    kind.metadata = raft.encode_to_vec().into();
+    value.value = kind.encode_to_vec().into();
+    Ok(())
+}
+
+fn consensus(root: &mut ConfigGroup) -> Outcome<&mut ConfigValue> {
+    let orderer = root.groups.get_mut("Orderer");
+    orderer.and_then(|orderer| orderer.values.get_mut("ConsensusType")).ok_or_else(|| {
+        Failure::new(Code::Renew, "the configuration does not say how it is ordered")
+    })
+}
+
+/// Waits until every running orderer of the channel has its way to all others, so that the next one may be touched.
+async fn healthy(session: &Session, channel: &ChannelEntry) -> Outcome<()> {
+    let wanted = channel.orderers.len() as f64;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let behind = session.file().nodes_of(ORDERER).find(|node| {
+            let active = taken::gauge(node, "consensus_etcdraft_active_nodes", &channel.name);
+            channel.orderers.contains(&node.name) && active != Some(wanted)
+        });
+        let Some(behind) = behind else { return Ok(()) };
+        if Instant::now() >= deadline {
+            let cause = "it does not reach all other orderers after the exchange of a certificate";
+            return Err(Failure::new(Code::Renew, cause)
+                .at(&behind.name)
+                .hint("bring all orderers of the channel up, then run the command again"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
