@@ -58,7 +58,10 @@ pub async fn node(session: &Session, node: &NodeEntry, days: u32) -> Outcome<i64
 }
 
 /// The folder of an organisation and its CAs, whose keys must be in it.
-pub(crate) fn organisation(session: &Session, name: &str) -> Outcome<(OrganisationFolder, Organisation)> {
+pub(crate) fn organisation(
+    session: &Session,
+    name: &str,
+) -> Outcome<(OrganisationFolder, Organisation)> {
     let entry = session.file().organisation(name)?;
     let role = match entry.role.as_str() {
         ORDERER => OrganisationRole::Orderer,

@@ -61,10 +61,7 @@ pub(super) async fn renew(
 }
 
 /// Administrators of the organisations that order the channel: they decide who orders.
-fn administrators<'a>(
-    session: &'a Session,
-    channel: &ChannelEntry,
-) -> Outcome<Vec<&'a UserEntry>> {
+fn administrators<'a>(session: &'a Session, channel: &ChannelEntry) -> Outcome<Vec<&'a UserEntry>> {
     let mut organisations: Vec<&str> = Vec::new();
     for name in &channel.orderers {
         let organisation = session.file().node(name)?.organisation.as_str();

@@ -44,8 +44,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Outcome<()> {
     // A draft of a run that was cut short may have other permissions.
     let _ = fs::remove_file(&draft);
     let mut options = OpenOptions::new();
-    let mut file =
-        options.write(true).create_new(true).mode(mode).open(&draft).map_err(failed)?;
+    let mut file = options.write(true).create_new(true).mode(mode).open(&draft).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     rename(&draft, path)

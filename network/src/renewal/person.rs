@@ -1,7 +1,7 @@
 //! New certificates of people: the signing key stays, because what a person may do is registered under it.
 
 use carecord_ca::{Content, Issued, Issuing, Person, Purpose, Validity};
-use carecord_msp::{Msp, MspVersion, Signer, keystore};
+use carecord_msp::{Msp, MspVersion, keystore};
 
 use super::{failed, files, organisation};
 use crate::bringup::now_unix_s;

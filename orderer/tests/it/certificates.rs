@@ -147,7 +147,8 @@ async fn f30_a_revoked_identity_loses_its_block_stream_and_is_not_ordered_for() 
 
     let mut lost = streams.remove(0);
     let mut statuses = Vec::new();
-    while let Some(message) = tokio::time::timeout(PATIENCE, lost.message()).await.unwrap().unwrap() {
+    while let Some(message) = tokio::time::timeout(PATIENCE, lost.message()).await.unwrap().unwrap()
+    {
         if let Some(Type::Status(status)) = message.r#type {
             statuses.push(Status::try_from(status).unwrap());
         }
@@ -183,7 +184,6 @@ fn seek(user: &Arc<dyn Signer>, start: u64) -> Envelope {
     let at = |number| SeekPosition {
         r#type: Some(seek_position::Type::Specified(SeekSpecified { number })),
     };
-    let seek =
-        SeekInfo { start: Some(at(start)), stop: Some(at(u64::MAX)), ..SeekInfo::default() };
+    let seek = SeekInfo { start: Some(at(start)), stop: Some(at(u64::MAX)), ..SeekInfo::default() };
     deliver::sealed(user, CHANNEL, now(), seek)
 }

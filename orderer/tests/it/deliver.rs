@@ -117,7 +117,12 @@ fn seek(
     sealed(user, channel, seconds, seek)
 }
 
-pub(crate) fn sealed(user: &Arc<dyn Signer>, channel: &str, seconds: i64, seek: SeekInfo) -> Envelope {
+pub(crate) fn sealed(
+    user: &Arc<dyn Signer>,
+    channel: &str,
+    seconds: i64,
+    seek: SeekInfo,
+) -> Envelope {
     let header = SeekHeader {
         channel_id: channel.to_owned(),
         creator: user.serialized(),

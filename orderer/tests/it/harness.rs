@@ -340,9 +340,8 @@ impl Node {
 
     fn config(&self, orderers: &Org) -> Config {
         let roots = orderers.roots();
-        let server = |auth| {
-            ServerTls::with_clock(identity(&self.tls), auth, &roots, self.clock).unwrap()
-        };
+        let server =
+            |auth| ServerTls::with_clock(identity(&self.tls), auth, &roots, self.clock).unwrap();
         Config {
             name: format!("orderer{}", self.client_port),
             data: self.data().to_owned(),

@@ -63,7 +63,10 @@ fn check_creator(
     let creator = &opened.signature_header.creator;
     if creator.len() > MAX_INGRESS_IDENTITY_BYTES {
         let limit = MAX_INGRESS_IDENTITY_BYTES;
-        return Err(invalid(format!("creator has {} bytes, at most {limit} are allowed", creator.len())));
+        return Err(invalid(format!(
+            "creator has {} bytes, at most {limit} are allowed",
+            creator.len()
+        )));
     }
     let identity = match channel {
         Some(channel) => channel.bundle().msps().identity(creator),

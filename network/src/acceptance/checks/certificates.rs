@@ -109,13 +109,14 @@ async fn revoked(context: &Context) -> Outcome<Finding> {
     let other = file.admin(&user.organisation)?.clone();
     let spared = everywhere(&trial, &other, transaction(&trial, &other).await?).await?;
     let refused = after.iter().filter(|(_, served)| !served).count();
-    let wrong: Vec<String> = [("before", &before, true), ("after", &after, false), ("others", &spared, true)]
-        .iter()
-        .flat_map(|(when, list, wanted)| {
-            let wrong = list.iter().filter(move |(_, served)| served != wanted);
-            wrong.map(move |(place, _)| format!("{place} {when}"))
-        })
-        .collect();
+    let wrong: Vec<String> =
+        [("before", &before, true), ("after", &after, false), ("others", &spared, true)]
+            .iter()
+            .flat_map(|(when, list, wanted)| {
+                let wrong = list.iter().filter(move |(_, served)| served != wanted);
+                wrong.map(move |(place, _)| format!("{place} {when}"))
+            })
+            .collect();
     let figure = format!("refused at {refused} of {} places once the block was there", after.len());
     let finding = Finding::new(figure, wrong.is_empty());
     Ok(if wrong.is_empty() { finding } else { finding.remark(wrong.join(", ")) })
@@ -130,10 +131,7 @@ async fn transaction(trial: &Trial, user: &UserEntry) -> Outcome<Envelope> {
         r#type: carecord_proto::common::HeaderType::EndorserTransaction as i32,
         channel_id: CHANNEL.to_owned(),
         tx_id: carecord_proto::envelope::tx_id(&nonce, &creator),
-        timestamp: Some(prost_types::Timestamp {
-            seconds: crate::bringup::now_unix_s(),
-            nanos: 0,
-        }),
+        timestamp: Some(prost_types::Timestamp { seconds: crate::bringup::now_unix_s(), nanos: 0 }),
         ..Default::default()
     };
     let signature = carecord_proto::common::SignatureHeader { creator, nonce };

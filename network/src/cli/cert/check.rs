@@ -26,8 +26,8 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(super) fn run(self, output: Output) -> Outcome<()> {
-        let mut found = certificates::below(&self.dir)
-            .map_err(|error| Failure::file(&self.dir, &error))?;
+        let mut found =
+            certificates::below(&self.dir).map_err(|error| Failure::file(&self.dir, &error))?;
         if found.is_empty() {
             return Err(Failure::new(Code::Argument, "there is no certificate in this folder")
                 .at(self.dir.display())
@@ -69,7 +69,8 @@ impl Check {
             return Ok(());
         }
         let total = found.len();
-        let cause = format!("{ending} of {total} certificates have expired or will within this time");
+        let cause =
+            format!("{ending} of {total} certificates have expired or will within this time");
         Err(Failure::new(Code::Expiring, cause)
             .at(self.dir.display())
             .hint("carecord cert renew --all --dir DIR renews those of nodes"))

@@ -38,8 +38,7 @@ impl Renew {
             true => file.nodes.iter().collect(),
             false => self.node.iter().map(|name| file.node(name)).collect::<Outcome<_>>()?,
         };
-        let users: Vec<_> =
-            self.user.iter().map(|name| file.user(name)).collect::<Outcome<_>>()?;
+        let users: Vec<_> = self.user.iter().map(|name| file.user(name)).collect::<Outcome<_>>()?;
         if nodes.is_empty() && users.is_empty() {
             return Err(Failure::new(Code::Argument, "nobody is named")
                 .hint("--all renews every node, --node N one, --user U a person"));

@@ -66,11 +66,16 @@ impl Revoke {
             done.push((channel.name.clone(), changed.await?.block));
         }
         if done.is_empty() {
-            return Err(Failure::new(Code::Unknown, "the organisation is on none of these channels")
-                .at(organisation));
+            return Err(Failure::new(
+                Code::Unknown,
+                "the organisation is on none of these channels",
+            )
+            .at(organisation));
         }
-        let rows: Vec<_> =
-            done.iter().map(|(channel, block)| json!({"channel": channel, "block": block})).collect();
+        let rows: Vec<_> = done
+            .iter()
+            .map(|(channel, block)| json!({"channel": channel, "block": block}))
+            .collect();
         output.result(&json!({"schema": "carecord.revoked/v1", "channels": rows}), || {
             let rows = done.iter().map(|(channel, block)| [channel.clone(), block.to_string()]);
             table(["CHANNEL", "IN FORCE FROM BLOCK"], rows)
