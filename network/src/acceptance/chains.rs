@@ -61,9 +61,18 @@ pub(super) struct Verdict {
 
 /// Waits until all nodes agree, reads their chains, and compares them with the log of a load.
 pub(super) async fn judge(trial: &Trial, log: &[Acknowledged]) -> Outcome<Verdict> {
+    judge_without_chain_of(trial, log, "").await
+}
+
+/// The same where `without` has not all blocks: its tip and its state are compared all the same.
+pub(super) async fn judge_without_chain_of(
+    trial: &Trial,
+    log: &[Acknowledged],
+    without: &str,
+) -> Outcome<Verdict> {
     trial.agreed().await?;
     let mut chains = Vec::new();
-    for node in trial.nodes() {
+    for node in trial.nodes().iter().filter(|node| node.name != without) {
         chains.push(read(trial, &node.name).await?);
     }
     let mut verdict = Verdict::new(&chains, log);

@@ -19,6 +19,7 @@ mod gateway_sdk;
 mod golden;
 mod kills;
 mod leaks;
+mod ledger_tools;
 mod main_job;
 mod suites;
 mod syncs;
@@ -27,7 +28,7 @@ mod verifier;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
-    let groups: [&[Check]; 17] = [
+    let groups: &[&[Check]] = &[
         golden::CHECKS,
         flips::CHECKS,
         suites::CHECKS,
@@ -43,6 +44,7 @@ pub(super) fn all() -> Vec<Check> {
         add_organisation::CHECKS,
         configuration::CHECKS,
         certificates::CHECKS,
+        ledger_tools::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];

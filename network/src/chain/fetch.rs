@@ -7,7 +7,7 @@ use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_comm::protos::deliver_client::DeliverClient;
 use carecord_msp::Signer;
 use carecord_proto::block as wire;
-use carecord_proto::common::{Block, Envelope, Status};
+use carecord_proto::common::{Block, BlockchainInfo, Envelope, Status};
 use carecord_proto::envelope::{SeekHeader, seek_payload};
 use carecord_proto::orderer::{
     SeekInfo, SeekNewest, SeekPosition, SeekSpecified, deliver_response, seek_info, seek_position,
@@ -15,6 +15,7 @@ use carecord_proto::orderer::{
 use carecord_proto::protos;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use prost::Message;
 use serde::Serialize;
 
 use crate::codes::Code;
@@ -60,11 +61,18 @@ pub async fn height(session: &Session, node: &NodeEntry, channel: &str) -> Outco
 /// The newest block of `channel` at `node`.
 pub async fn tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Tip> {
     let mut newest = None;
-    stream(session, node, channel, Range::Newest, |block| {
+    let read = stream(session, node, channel, Range::Newest, |block| {
         newest = Some(block);
         Ok(())
     })
-    .await?;
+    .await;
+    match read {
+        // A peer that has just begun with a snapshot has no block yet, but knows where its chain ends.
+        Err(failure) if failure.code() == Code::NoBlock.text() && node.role == "peer" => {
+            return known_tip(session, node, channel).await.map_err(|_| failure);
+        }
+        read => read?,
+    }
     let block = newest
         .ok_or_else(|| Failure::new(Code::Deliver, "the node sent no block").at(&node.name))?;
     let header = block.header.clone().unwrap_or_default();
@@ -73,6 +81,19 @@ pub async fn tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<
         header_hash: hex::encode(wire::header_hash(&header)),
         commit_hash: wire::commit_hash(&block).map(hex::encode),
     })
+}
+
+/// The end of the chain as the peer's `qscc` tells it; its block's commit hash is not part of that.
+async fn known_tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Tip> {
+    let admin = session.file().admin(&node.organisation)?;
+    let gateway = session.gateway(admin, Some(&node.name))?;
+    let contract = gateway.network(channel).contract("qscc");
+    let answer = contract.evaluate("GetChainInfo", [channel.to_owned()]).await;
+    let answer = answer.map_err(|error| crate::session::from_sdk(&error))?;
+    let info = BlockchainInfo::decode(&answer[..])
+        .map_err(|error| Failure::new(Code::Deliver, error).at(&node.name))?;
+    let header_hash = hex::encode(&info.current_block_hash);
+    Ok(Tip { height: info.height, header_hash, commit_hash: None })
 }
 
 /// Waits until every peer of `channel` has what the foremost of its nodes had at the beginning.
