@@ -108,7 +108,7 @@ pub(super) fn load(from: &Path, to: &Path) -> Outcome<()> {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    let db = DB::open(&options, to).map_err(|error| failed(&error))?;
+    let db = DB::open_cf(&options, to, ["default"]).map_err(|error| failed(&error))?;
     rows.magic().map_err(|error| failed(&error))?;
     let mut pending = Pending::default();
     let mut column = "default".to_owned();
