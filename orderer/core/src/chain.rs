@@ -46,6 +46,11 @@ pub(crate) enum ChainError {
 }
 
 impl Tip {
+    /// True if the configuration once named this id and does not any more.
+    pub(crate) fn evicts(&self, id: u64) -> bool {
+        id < self.consenters.next_consenter_id && !self.consenters.consenter_ids.contains(&id)
+    }
+
     /// The tip of a chain that has only its first block; consenters are numbered from 1 in the configuration's order.
     pub(crate) fn genesis(block: &Block, consenters: usize) -> Result<Self, ChainError> {
         let header = block.header.as_ref().ok_or(ChainError::Missing("header"))?;
@@ -95,6 +100,7 @@ impl Tip {
         if last_config > number {
             return Err(reason(format!("last configuration block {last_config} is above it")));
         }
+        check_consenters(&self.consenters, &consenters, block::is_config(block)).map_err(reason)?;
         let hash = block::header_hash(header);
         Ok(Self { number, hash, raft_index: consenters.raft_index, last_config, consenters })
     }
@@ -108,6 +114,40 @@ impl Tip {
         }
         Ok(tip)
     }
+}
+
+/// Only a configuration block changes who orders, one consenter at a time, and an id is never used twice.
+fn check_consenters(
+    before: &BlockMetadata,
+    after: &BlockMetadata,
+    is_config: bool,
+) -> Result<(), String> {
+    let new: Vec<u64> = missing(&after.consenter_ids, &before.consenter_ids);
+    let gone = missing(&before.consenter_ids, &after.consenter_ids);
+    let fresh = before.next_consenter_id;
+    match (&new[..], &gone[..]) {
+        ([], []) | ([], [_]) if after.next_consenter_id == fresh => {}
+        ([id], []) if *id == fresh && after.next_consenter_id == fresh + 1 => {}
+        ([], []) | ([], [_]) | ([_], []) => {
+            return Err(format!("consenter ids do not go on from {fresh}"));
+        }
+        (new, gone) => {
+            return Err(format!(
+                "update of more than one consenter at a time is not supported, requested changes: add {} node(s), \
+                 remove {} node(s)",
+                new.len(),
+                gone.len()
+            ));
+        }
+    }
+    if !is_config && before.consenter_ids != after.consenter_ids {
+        return Err("consenters change without a configuration".to_owned());
+    }
+    Ok(())
+}
+
+fn missing(these: &[u64], among: &[u64]) -> Vec<u64> {
+    these.iter().copied().filter(|id| !among.contains(id)).collect()
 }
 
 /// Reads a block's bytes without copying its envelopes.

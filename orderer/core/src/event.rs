@@ -86,8 +86,11 @@ pub enum Event {
         /// What the core needs to know of it.
         params: ChannelParams,
     },
-    /// This node is about to stop: hand leadership to another.
-    TransferLeadership,
+    /// Hand leadership to another, as when this node is about to stop. Nothing happens at a node that does not lead.
+    TransferLeadership {
+        /// The next leader; none for the one that has most of the log.
+        to: Option<NodeId>,
+    },
 }
 
 /// An envelope on its way into a block.
@@ -194,6 +197,18 @@ pub enum Effect {
         /// True if it is this node.
         is_self: bool,
     },
+    /// A change of who takes part is in force in Raft: links to nodes that are neither in the configuration nor among
+    /// [`ChannelCore::members`](crate::ChannelCore::members) are not needed any more.
+    MembersChanged,
+    /// No leader was heard of for so long that this node may have been removed, or numbered anew, without hearing of it:
+    /// look at newer blocks elsewhere. Comes again as long as it stays so.
+    LeaderMissing,
+    /// A leader knows that this node confirmed entries that it does not have, so it lost data. From now on it does not
+    /// vote; its next starts must be told so ([`Config::votes`](crate::Config::votes)) as long as it has this id.
+    LostData,
+    /// The configuration names this node no more and Raft does not need it any more: the core has stopped. What is on
+    /// disk is a prefix of the chain; the shell may go on as a follower, and come back under a new id.
+    Evicted,
     /// The channel cannot go on here; the process and its other channels can. Nothing is accepted any more.
     Halt {
         /// What is wrong.

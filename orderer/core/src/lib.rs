@@ -22,7 +22,7 @@ mod restored;
 #[cfg(test)]
 mod testing;
 
-pub use crate::core::{ChannelCore, Counts, StartError};
+pub use crate::core::{ChannelCore, ConsenterStatus, Counts, StartError};
 pub use crate::raft::Dropped;
 pub use admission::{
     Admitted, Class, ConfigChange, Proposed, Rejection, TIME_WINDOW_S, admit, admit_bytes,

@@ -62,6 +62,12 @@ pub const MIN_TICK: Duration = Duration::from_millis(1);
 /// The longest tick: with a longer one a dead leader would be missed for hours.
 pub const MAX_TICK: Duration = Duration::from_secs(60);
 
+/// Entries by which a new consenter may lag when it is made a voter.
+pub const CAUGHT_UP_LAG: u64 = 16;
+
+/// Election timeouts without a leader after which the shell is told to look elsewhere.
+pub const LEADERLESS_ELECTIONS: u32 = 5;
+
 /// Blocks asked for in one fetch.
 pub const MAX_FETCH_BLOCKS: u64 = 10_000;
 

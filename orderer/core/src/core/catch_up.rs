@@ -193,6 +193,7 @@ impl ChannelCore {
             self.effects.push(Effect::CaughtUp { number: tip.number, config_changed });
         }
         self.tip = tip;
+        self.effects.push(Effect::MembersChanged);
         Ok(())
     }
 

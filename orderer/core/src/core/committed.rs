@@ -31,12 +31,19 @@ impl ChannelCore {
                         Stop(format!("committed entry {}: {error}", entry.index))
                     })?;
                     self.node.apply_conf_change(&change)?;
+                    self.forget_strangers();
+                    self.effects.push(Effect::MembersChanged);
                 }
             }
         }
         self.node.applied_to(last, self.tip.number, self.tip.hash)?;
         self.catch_up.forget_below(&self.tip);
         Ok(())
+    }
+
+    fn forget_strangers(&mut self) {
+        let (members, wanted) = (self.node.members(), &self.tip.consenters.consenter_ids);
+        self.heard.retain(|id, _| members.contains(*id) || wanted.contains(id));
     }
 
     fn on_block(&mut self, index: u64, term: u64, encoded: Bytes) -> Result<(), ChainError> {

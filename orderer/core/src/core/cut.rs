@@ -14,6 +14,7 @@ use carecord_proto::etcdraft::BlockMetadata;
 use prost::Message;
 
 use super::{ChannelCore, Stop};
+use crate::admission::Class;
 use crate::config::ChannelParams;
 use crate::cutter::{Batch, Cutter};
 use crate::event::{Effect, Millis, RequestId, SignToken};
@@ -24,7 +25,7 @@ use crate::limits;
 pub(super) struct Leadership {
     pub(super) term: u64,
     /// The first entry of this leadership; cutting waits until it is applied.
-    first_index: u64,
+    pub(super) first_index: u64,
     pub(super) cutter: Cutter,
     /// Blocks cut and not yet committed, oldest first.
     pub(super) under_way: VecDeque<UnderWay>,
@@ -142,8 +143,10 @@ impl ChannelCore {
     fn next_batch(&mut self, now: Millis) -> Option<Batch> {
         let applied = self.node.applied();
         let max_under_way = self.params.raft.max_inflight_blocks as usize;
+        let waits = self.change_is_due() || self.node.is_transferring();
         let leadership = self.leadership.as_mut()?;
         let blocked = self.awaits_configuration
+            || waits
             || applied < leadership.first_index
             || leadership.under_way.len() >= max_under_way.max(1)
             || leadership.under_way.back().is_some_and(|block| block.is_config);
@@ -169,6 +172,7 @@ impl ChannelCore {
     /// Makes the next block of a batch and asks for its signature.
     fn begin_block(&mut self, now: Millis, batch: Batch) {
         let log_end = self.node.last_index();
+        let consenters = self.consenters_after(&batch);
         let Some(leadership) = &mut self.leadership else { return };
         let last = leadership.under_way.back();
         let (number, previous, index) = match last {
@@ -181,7 +185,7 @@ impl ChannelCore {
         let data = batch.submissions.into_iter().map(|s| s.admitted.envelope).collect();
         let block = block::new(number, Bytes::copy_from_slice(&previous), data);
         let header = block.header.clone().unwrap_or_default();
-        let consenters = BlockMetadata { raft_index: index, ..self.tip.consenters.clone() };
+        let consenters = BlockMetadata { raft_index: index, ..consenters };
         let metadata_value = block::orderer_metadata_value(last_config, &consenters);
         // Tokens go on over leaderships, so that a late signature finds no block of a later one.
         self.last_sign_token += 1;
@@ -204,6 +208,20 @@ impl ChannelCore {
         self.effects.push(Effect::Sign { token, metadata_value, header });
     }
 
+    /// Who orders after this batch: a new consenter gets an id that nobody ever had.
+    fn consenters_after(&self, batch: &Batch) -> BlockMetadata {
+        let mut consenters = self.tip.consenters.clone();
+        if let [only] = &batch.submissions[..]
+            && let Class::Config(change) = &only.admitted.class
+        {
+            let fresh = &mut consenters.next_consenter_id;
+            let mut number = || std::mem::replace(fresh, *fresh + 1);
+            let ids = change.consenters.ids.iter().map(|id| id.unwrap_or_else(&mut number));
+            consenters.consenter_ids = ids.collect();
+        }
+        consenters
+    }
+
     /// A signature is there; blocks are proposed in order as far as theirs are.
     pub(super) fn on_signed(
         &mut self,
@@ -220,7 +238,11 @@ impl ChannelCore {
         self.propose_signed()
     }
 
-    fn propose_signed(&mut self) -> Result<(), Stop> {
+    /// Nothing can be proposed while leadership is being handed over; if that fails, it goes on.
+    pub(super) fn propose_signed(&mut self) -> Result<(), Stop> {
+        if self.node.is_transferring() {
+            return Ok(());
+        }
         while let Some(leadership) = &mut self.leadership {
             let next = leadership
                 .under_way

@@ -10,7 +10,7 @@ use crate::record::EntryBody;
 
 impl ChannelCore {
     pub(super) fn on_inbound(&mut self, from: NodeId, message: RaftMessage) -> Result<(), Stop> {
-        if self.tip.consenters.consenter_ids.contains(&from) {
+        if self.tip.consenters.consenter_ids.contains(&from) || self.node.members().contains(from) {
             self.heard.insert(from, self.ticks);
         }
         match raft::check(from, &message, &self.node.facts(self.is_settled())) {
@@ -25,6 +25,10 @@ impl ChannelCore {
                 if reason == Dropped::CommitBeyondLog {
                     let answer = self.node.resync(message)?;
                     self.effects.push(Effect::Send { to: answer.to, message: answer });
+                    // A leader commits to a node only what that node confirmed.
+                    if self.node.stop_voting() {
+                        self.effects.push(Effect::LostData);
+                    }
                 }
                 Ok(())
             }

@@ -2,12 +2,13 @@
 //!
 //! Cut by kind of event: [`submit`] takes envelopes in, [`cut`] makes blocks of them, [`inbound`] hears other
 //! consenters, [`persisted`] runs Raft's work through persistence, [`committed`] applies what is agreed,
-//! [`catch_up`] fetches what Raft does not send, [`tick`] is time. This file holds the state and the one door.
+//! [`catch_up`] fetches what Raft does not send, [`membership`] makes Raft follow the configuration, [`tick`] is time. This file holds the state and the one door.
 
 mod catch_up;
 mod committed;
 mod cut;
 mod inbound;
+mod membership;
 mod persisted;
 mod submit;
 mod tick;
@@ -27,6 +28,8 @@ use catch_up::CatchUp;
 use cut::Leadership;
 use persisted::Outstanding;
 use submit::Forwarded;
+
+pub use membership::ConsenterStatus;
 
 /// One channel's part of one consenter.
 pub struct ChannelCore {
@@ -48,6 +51,8 @@ pub struct ChannelCore {
     /// What the shell was last told of the leader.
     told_leader: (Option<NodeId>, u64, bool),
     ticks: u64,
+    /// The tick at which a leader was known last, or this node last complained that there is none.
+    led_at: u64,
     /// The tick at which each other consenter was heard last.
     heard: BTreeMap<NodeId, u64>,
     timer: Option<Millis>,
@@ -108,6 +113,7 @@ impl ChannelCore {
             awaits_configuration: false,
             told_leader: (None, 0, false),
             ticks: 0,
+            led_at: 0,
             heard: BTreeMap::new(),
             timer: None,
             halted: None,
@@ -124,6 +130,8 @@ impl ChannelCore {
         }
         if let Err(Stop(reason)) = self.on_event(now, event).and_then(|()| self.settle(now)) {
             self.halt(reason);
+        } else {
+            self.watch_eviction();
         }
         std::mem::take(&mut self.effects)
     }
@@ -153,7 +161,7 @@ impl ChannelCore {
                 Ok(())
             }
             Event::Configured { params } => self.on_configured(now, params),
-            Event::TransferLeadership => Ok(self.node.transfer_leadership()?),
+            Event::TransferLeadership { to } => self.transfer_leadership(to),
         }
     }
 
@@ -162,7 +170,9 @@ impl ChannelCore {
         loop {
             self.run_work()?;
             self.watch_leadership();
-            if !self.cut(now)? {
+            self.propose_signed()?;
+            let changed = self.follow_configuration()?;
+            if !self.cut(now)? && !changed {
                 return Ok(());
             }
         }
@@ -208,16 +218,6 @@ impl ChannelCore {
     /// Who votes and who only listens, as Raft has it.
     pub fn members(&self) -> (&[NodeId], &[NodeId]) {
         (&self.node.members().voters, &self.node.members().learners)
-    }
-
-    /// The consenters, by Raft id, that were heard of within an election timeout, and this node.
-    pub fn alive(&self) -> Vec<NodeId> {
-        let patience = u64::from(self.params.raft.election_tick);
-        let heard = |id: &NodeId| {
-            *id == self.config.id
-                || self.heard.get(id).is_some_and(|at| self.ticks - at <= patience)
-        };
-        self.consenter_ids().iter().copied().filter(heard).collect()
     }
 
     /// Envelopes that wait here for a block or for the leader's answer.

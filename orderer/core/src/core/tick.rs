@@ -6,7 +6,9 @@ impl ChannelCore {
     pub(super) fn on_tick(&mut self) -> Result<(), Stop> {
         self.ticks += 1;
         let settled = self.is_settled();
-        self.node.tick(settled)?;
+        let stands = !self.tip.evicts(self.config.id);
+        self.node.tick(settled, stands)?;
+        self.miss_leader();
         self.expire_forwarded();
         self.ask_for_blocks();
         // The commit index goes along with the next entries; when none come it is written here, without an fsync.

@@ -1,7 +1,7 @@
 //! Who votes and who listens, and the log entries that change it.
 //!
-//! Membership changes are proposed by the configuration work to come; what is here applies them, from a running log
-//! and from a replayed one alike. A change's bytes are in Raft's encoding but are read by prost.
+//! A leader proposes them so that Raft follows the configuration; what is here applies them, from a running log and
+//! from a replayed one alike. A change's bytes are in Raft's encoding but are read by prost.
 
 use bytes::Bytes;
 use prost::Message;
@@ -42,7 +42,29 @@ const ADD_LEARNER: i32 = 2;
 #[error("change of consenters: {0}")]
 pub(crate) struct BadChange(String);
 
+/// What happens to one consenter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It listens from now on.
+    AddLearner(u64),
+    /// It listened and votes from now on.
+    Promote(u64),
+    /// It takes no part any more.
+    Remove(u64),
+}
+
 impl ConfChange {
+    /// The change that a step is, encoded.
+    pub(crate) fn encode(step: Step) -> Bytes {
+        let (kind, node_id) = match step {
+            Step::AddLearner(id) => (ADD_LEARNER, id),
+            Step::Promote(id) => (ADD_VOTER, id),
+            Step::Remove(id) => (REMOVE, id),
+        };
+        let changes = vec![Change { kind, node_id }];
+        Self { changes, ..Self::default() }.encode_to_vec().into()
+    }
+
     /// Reads a change; only one consenter at a time may change.
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, BadChange> {
         let change = <Self as Message>::decode(bytes.clone())
@@ -82,6 +104,11 @@ impl Members {
         let mut voters: Vec<u64> = ids.into_iter().collect();
         voters.sort_unstable();
         Self { voters, learners: Vec::new() }
+    }
+
+    /// True if it votes or listens.
+    pub(crate) fn contains(&self, id: u64) -> bool {
+        self.voters.contains(&id) || self.learners.contains(&id)
     }
 
     /// Applies a change as Raft does.

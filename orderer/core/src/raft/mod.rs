@@ -18,6 +18,6 @@ mod view;
 pub(crate) use convert::{body_in, is_append};
 pub use inbox::Dropped;
 pub(crate) use inbox::check;
-pub(crate) use members::{ConfChange, Members};
+pub(crate) use members::{ConfChange, Members, Step};
 pub(crate) use node::{Fault, Node, Work};
 pub(crate) use spans::TermSpans;

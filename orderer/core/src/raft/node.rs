@@ -8,14 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use carecord_proto::carecord::orderer::RaftMessage;
-use raft::eraftpb::{self, Entry, Message, MessageType};
+use raft::eraftpb::{self, Entry, EntryType, Message, MessageType};
 use raft::{GetEntriesContext, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::convert;
 use super::inbox::{Facts, Role};
-use super::members::{ConfChange, Members};
+use super::members::{ConfChange, Members, Step};
 use super::view::View;
 use crate::config::{Config, RaftOptions};
 use crate::event::NodeId;
@@ -178,12 +178,12 @@ impl Node {
     // === what moves it ===
 
     /// One tick went by. Nobody stands for election while a snapshot is on its way to disk, and a lone voter not over
-    /// entries that are not durable yet.
-    pub(crate) fn tick(&mut self, settled: bool) -> Result<(), Fault> {
+    /// entries that are not durable yet; who is no consenter any more (`stands` is false) never does.
+    pub(crate) fn tick(&mut self, settled: bool, stands: bool) -> Result<(), Fault> {
         let lone = self.members().voters.len() == 1;
         if self.is_leader() {
             self.retry_snapshots();
-        } else if !self.votes || self.installing.is_some() || lone && !settled {
+        } else if !self.votes || !stands || self.installing.is_some() || lone && !settled {
             return Ok(());
         }
         self.run(|raw| {
@@ -245,13 +245,7 @@ impl Node {
     pub(crate) fn propose(&mut self, block: Bytes) -> Result<bool, Fault> {
         let mut entry = Entry::default();
         entry.data = block;
-        let mut message = Message::default();
-        message.set_msg_type(MessageType::MsgPropose);
-        message.from = self.raw.raft.id;
-        message.set_entries(vec![entry].into());
-        let mut taken = false;
-        self.run(|raw| taken = raw.raft.step(message).is_ok())?;
-        Ok(taken)
+        self.propose_entry(entry)
     }
 
     pub(crate) fn unreachable(&mut self, node: NodeId) -> Result<(), Fault> {
@@ -261,22 +255,65 @@ impl Node {
         })
     }
 
-    /// Hands leadership to the voter that has most of the log.
-    pub(crate) fn transfer_leadership(&mut self) -> Result<(), Fault> {
+    /// Proposes a change of the consenters as the next entry; false if Raft does not take it.
+    pub(crate) fn propose_change(&mut self, step: Step) -> Result<bool, Fault> {
+        let mut entry = Entry::default();
+        entry.entry_type = EntryType::EntryConfChangeV2;
+        entry.data = ConfChange::encode(step);
+        self.propose_entry(entry)
+    }
+
+    fn propose_entry(&mut self, entry: Entry) -> Result<bool, Fault> {
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.raw.raft.id;
+        message.set_entries(vec![entry].into());
+        let mut taken = false;
+        self.run(|raw| taken = raw.raft.step(message).is_ok())?;
+        Ok(taken)
+    }
+
+    /// Hands leadership to a voter, without `to` to the one among `candidates` that has most of the log.
+    pub(crate) fn transfer_leadership(
+        &mut self,
+        to: Option<NodeId>,
+        candidates: &[NodeId],
+    ) -> Result<(), Fault> {
         let own = self.raw.raft.id;
         let voters = self.members().voters.clone();
+        let eligible = |id: &NodeId| *id != own && voters.contains(id) && candidates.contains(id);
         let best = self
             .raw
             .raft
             .prs()
             .iter()
-            .filter(|(id, _)| **id != own && voters.contains(id))
+            .filter(|(id, _)| eligible(id) && to.is_none_or(|to| to == **id))
             .map(|(id, progress)| (progress.recent_active, progress.matched, *id))
             .max();
         match best {
             Some((_, _, to)) if self.is_leader() => self.run(|raw| raw.transfer_leader(to)),
             _ => Ok(()),
         }
+    }
+
+    /// True while leadership is being handed over: nothing can be proposed then.
+    pub(crate) fn is_transferring(&self) -> bool {
+        self.raw.raft.lead_transferee.is_some()
+    }
+
+    /// True while a change of the consenters is in the log and not applied.
+    pub(crate) fn has_pending_change(&self) -> bool {
+        self.raw.raft.has_pending_conf()
+    }
+
+    /// How far a node's log is known to agree with this leader's.
+    pub(crate) fn matched(&self, id: NodeId) -> Option<u64> {
+        self.raw.raft.prs().get(id).map(|progress| progress.matched)
+    }
+
+    /// This node lost data and must not vote under its id any more. Tells whether that is news.
+    pub(crate) fn stop_voting(&mut self) -> bool {
+        std::mem::take(&mut self.votes)
     }
 
     /// All work up to this number is durable.
