@@ -3,6 +3,7 @@
 mod admission;
 mod open;
 mod owner;
+mod peers;
 mod replies;
 mod standing;
 
@@ -12,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use carecord_channel::Bundle;
-use carecord_consensus::{Admitted, Event, Rejection, Submission};
+use carecord_consensus::{Admitted, ConsenterStatus, Event, NodeId, Rejection, Submission};
 use carecord_msp::CurrentSigner;
 use carecord_proto::common::{Envelope, Status};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -64,6 +65,28 @@ pub(crate) struct Shared {
     /// How many blocks may be delivered.
     pub(crate) height: watch::Sender<u64>,
     pub(crate) state: watch::Sender<State>,
+    /// The consenters as the core sees them, brought up to date at each tick.
+    pub(crate) consenters: watch::Sender<Vec<ConsenterStatus>>,
+}
+
+/// What happened to this node's standing among a channel's consenters, for whoever opens and closes channels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    /// Which channel.
+    pub(crate) channel: String,
+    /// What happened.
+    pub(crate) what: What,
+}
+
+/// See each case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// It was removed; its core has stopped for good, blocks are still served.
+    Evicted,
+    /// No leader for long: it may have been removed or numbered anew while it was away. Look at newer blocks of others.
+    LeaderMissing,
+    /// It came back with less than it had confirmed. It must not vote under its id at any later start either.
+    LostData,
 }
 
 // === impl Inbox ===
@@ -121,6 +144,16 @@ impl ChannelHandle {
 
     pub(crate) fn set_state(&self, state: State) {
         self.0.state.send_replace(state);
+    }
+
+    /// Who orders this channel and how they fare, as this node sees it.
+    pub(crate) fn consenters(&self) -> Vec<ConsenterStatus> {
+        self.0.consenters.borrow().clone()
+    }
+
+    /// Asks this node to hand leadership to another consenter; whether that works shows in the state.
+    pub(crate) async fn transfer_leadership(&self, to: Option<NodeId>) {
+        self.0.inbox.send(Input::Core(Event::TransferLeadership { to })).await;
     }
 
     /// Checks a client's envelope and queues it; the future it returns awaits the one answer.

@@ -41,6 +41,7 @@ pub(crate) fn open(
         log: Arc::clone(&opened.log),
         height,
         state,
+        consenters: watch::channel(Vec::new()).0,
     });
     let core = core(host, own, &params, opened.restored, Entries(opened.log))?;
     let (reports, reported) = mpsc::unbounded_channel();
@@ -56,6 +57,7 @@ pub(crate) fn open(
         writer,
         reports: reported,
         inputs,
+        notices: host.notices.clone(),
     })?;
     let consenters = shared.members.load().iter().count();
     host.metrics.raft.cluster_size.with_label_values(&[&name]).set(consenters as i64);

@@ -1,6 +1,6 @@
 //! The owner of a channel: feeds the core one event at a time and carries out its effects, in their order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,11 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
+use super::peers::Peers;
 use super::replies::Replies;
-use super::{Input, Shared, State, admission};
+use super::{Input, Notice, Shared, State, What, admission};
 use crate::Error;
-use crate::cluster::{self, Link, Links, Members};
+use crate::cluster::{self, Links, Members};
 use crate::writer::Writer;
 
 /// Inputs taken in one go before reports, the tick and the timer are looked at again.
@@ -38,12 +39,14 @@ pub(crate) struct Start {
     /// What the writer reports.
     pub(crate) reports: mpsc::UnboundedReceiver<Event>,
     pub(crate) inputs: mpsc::Receiver<Input>,
+    /// Told what this node's standing among the consenters came to.
+    pub(crate) notices: mpsc::UnboundedSender<Notice>,
 }
 
 /// Drives one core.
 pub(crate) struct Owner {
     start: Start,
-    peers: BTreeMap<NodeId, Link>,
+    peers: Peers,
     replies: Replies,
     /// Events that effects gave rise to at once.
     next: VecDeque<Event>,
@@ -61,7 +64,7 @@ impl Owner {
     pub(crate) fn new(start: Start) -> Result<Self, Error> {
         let mut owner = Self {
             start,
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             replies: Replies::default(),
             next: VecDeque::new(),
             stale: Vec::new(),
@@ -93,6 +96,7 @@ impl Owner {
                 _ = tick.tick() => {
                     self.count_active();
                     self.feed(Event::Tick);
+                    self.publish_consenters();
                 }
                 () = sleep_until(timer.unwrap_or(self.begun).into()), if timer.is_some() => {
                     self.timer = None;
@@ -125,7 +129,7 @@ impl Owner {
             }
             Input::Readmitted { submission, verdict } => self.readmitted(submission, verdict),
             Input::Stop => {
-                self.feed(Event::TransferLeadership);
+                self.feed(Event::TransferLeadership { to: None });
                 return true;
             }
         }
@@ -184,6 +188,14 @@ impl Owner {
             Effect::LeaderChanged { leader, term, is_self } => {
                 self.leader_changed(leader, term, is_self);
             }
+            Effect::MembersChanged => self.members_changed(),
+            Effect::LeaderMissing => self.notice(What::LeaderMissing),
+            Effect::LostData => self.notice(What::LostData),
+            Effect::Evicted => {
+                let reason = "this node is no consenter of the channel any more".to_owned();
+                self.halted(reason);
+                self.notice(What::Evicted);
+            }
             Effect::Halt { reason } => self.halted(reason),
         }
     }
@@ -193,7 +205,7 @@ impl Owner {
     fn send(&mut self, to: NodeId, payload: step_request::Payload) -> bool {
         let channel = self.start.shared.name.clone();
         let request = StepRequest { channel, payload: Some(payload) };
-        let sent = self.peers.get(&to).is_some_and(|link| link.send(request));
+        let sent = self.peers.send(to, request);
         if !sent {
             self.next.push_back(Event::Unreachable { node: to });
         }
@@ -268,6 +280,12 @@ impl Owner {
     fn put_in_force(&mut self, bundle: Bundle, block: &Block) -> Result<(), Error> {
         let params = ChannelParams::from_bundle(&bundle)?;
         let members = Members::of_block(&crate::consenters(&bundle)?, block)?;
+        let (voters, learners) = self.start.core.members();
+        let present = |id: NodeId| voters.contains(&id) || learners.contains(&id);
+        let before = self.start.shared.members.load_full();
+        let members = members.with_those_who_leave(&before, present);
+        let size = &self.start.metrics.raft.cluster_size;
+        size.with_label_values(&[&self.start.shared.name]).set(members.iter().count() as i64);
         // In this order: see admission.
         self.start.shared.members.store(Arc::new(members));
         self.start.shared.bundle.store(Arc::new(bundle));
@@ -277,25 +295,28 @@ impl Owner {
         Ok(())
     }
 
-    /// Opens a link to each other consenter and drops those to nodes that are none any more.
+    /// Brings the links in line with who takes part now.
     fn connect(&mut self) -> Result<(), Error> {
-        let members = self.start.shared.members.load_full();
-        self.start.links.trust(&self.start.shared.name, &self.start.shared.bundle.load());
-        if let Some(own) = members.get(self.start.own) {
-            self.start.links.known_as(&self.start.shared.name, own.client_certificate());
+        let Start { own, shared, links, metrics, .. } = &self.start;
+        self.peers.connect(*own, shared, links, metrics)
+    }
+
+    /// Raft took somebody in or let somebody go.
+    fn members_changed(&mut self) {
+        let (voters, learners) = self.start.core.members();
+        let present = |id: NodeId| voters.contains(&id) || learners.contains(&id);
+        let members = self.start.shared.members.load().without_those_who_left(present);
+        self.start.shared.members.store(Arc::new(members));
+        if let Err(error) = self.connect() {
+            self.halted(format!("links to the consenters: {error}"));
         }
-        self.peers.retain(|id, _| members.get(*id).is_some());
-        for member in members.iter().filter(|member| member.id != self.start.own) {
-            if self.peers.contains_key(&member.id) {
-                continue;
-            }
-            let shared = &self.start.shared;
-            let metrics = self.start.metrics.clone();
-            let link =
-                self.start.links.open(&shared.name, member, shared.inbox.clone(), metrics)?;
-            self.peers.insert(member.id, link);
-        }
-        Ok(())
+    }
+
+    /// Tells whoever opens and closes channels; nobody there means that the node stops.
+    fn notice(&self, what: What) {
+        let channel = self.start.shared.name.clone();
+        tracing::warn!(channel, own = self.start.own, ?what, "the consenter's standing");
+        let _ = self.start.notices.send(Notice { channel, what });
     }
 
     fn fetch(&mut self, from: NodeId, start: u64, end: u64) {
@@ -306,7 +327,7 @@ impl Owner {
             return;
         };
         let members = shared.members.load_full();
-        let others = members.iter().filter(|member| member.id != self.start.own);
+        let others = members.all().filter(|member| member.id != self.start.own);
         let mut addresses: Vec<_> = others.map(|m| (m.id != from, m.address.clone())).collect();
         addresses.sort();
         let addresses = addresses.into_iter().map(|(_, address)| address).collect();
@@ -319,9 +340,18 @@ impl Owner {
 
     // --- state ---
 
+    fn publish_consenters(&self) {
+        let consenters = self.start.core.consenters();
+        self.start.shared.consenters.send_if_modified(|published| {
+            let changed = *published != consenters;
+            *published = consenters;
+            changed
+        });
+    }
+
     /// Consenters that this node has a stream to, itself included.
     fn count_active(&self) {
-        let connected = self.peers.values().filter(|link| link.is_connected()).count();
+        let connected = self.peers.connected();
         let active = &self.start.metrics.raft.active_nodes;
         active.with_label_values(&[&self.start.shared.name]).set(connected as i64 + 1);
     }

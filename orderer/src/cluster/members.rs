@@ -18,9 +18,13 @@ pub(crate) struct Member {
     server_certificate: Vec<u8>,
 }
 
-/// All consenters of a channel, in the order of the configuration.
+/// All consenters of a channel, in the order of the configuration, and those who are leaving.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Members(Vec<Member>);
+pub(crate) struct Members {
+    named: Vec<Member>,
+    /// The configuration names them no more, but Raft still needs their word for their own removal.
+    leaving: Vec<Member>,
+}
 
 // === impl Members ===
 
@@ -51,28 +55,54 @@ impl Members {
 
     /// The consenter that shows this certificate when it dials.
     pub(crate) fn by_certificate(&self, der: &[u8]) -> Option<&Member> {
-        self.0.iter().find(|member| member.client_certificate == der)
+        self.all().find(|member| member.client_certificate == der)
     }
 
     /// The consenter that this node is, known by a TLS certificate of its own.
     pub(crate) fn own(&self, is_own: impl Fn(&[u8]) -> bool) -> Option<&Member> {
-        self.0
+        self.named
             .iter()
             .find(|member| is_own(&member.server_certificate) || is_own(&member.client_certificate))
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Member> {
-        self.0.iter().find(|member| member.id == id)
+        self.all().find(|member| member.id == id)
     }
 
+    /// Those whom the configuration names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.0.iter()
+        self.named.iter()
+    }
+
+    /// Those and the leaving ones.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Member> {
+        self.named.iter().chain(&self.leaving)
+    }
+
+    /// These consenters, and of the ones `before` whoever is gone but still `present` in Raft.
+    pub(crate) fn with_those_who_leave(
+        mut self,
+        before: &Self,
+        present: impl Fn(NodeId) -> bool,
+    ) -> Self {
+        let leaves = |member: &&Member| {
+            present(member.id) && !self.named.iter().any(|named| named.id == member.id)
+        };
+        self.leaving = before.all().filter(leaves).cloned().collect();
+        self
+    }
+
+    /// The same without those leaving ones who are not `present` in Raft any more.
+    pub(crate) fn without_those_who_left(&self, present: impl Fn(NodeId) -> bool) -> Self {
+        let mut members = self.clone();
+        members.leaving.retain(|member| present(member.id));
+        members
     }
 }
 
 impl FromIterator<Member> for Members {
     fn from_iter<I: IntoIterator<Item = Member>>(members: I) -> Self {
-        Self(members.into_iter().collect())
+        Self { named: members.into_iter().collect(), leaving: Vec::new() }
     }
 }
 

@@ -104,7 +104,7 @@ impl ChannelCore {
     pub(super) fn miss_leader(&mut self) {
         let patience =
             u64::from(limits::LEADERLESS_ELECTIONS.saturating_mul(self.params.raft.election_tick));
-        if self.node.leader().is_some() {
+        if self.node.leader().is_some_and(|leader| self.is_alive(leader)) {
             self.led_at = self.ticks;
         } else if self.ticks >= self.led_at + patience {
             self.led_at = self.ticks;

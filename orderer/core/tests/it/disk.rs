@@ -27,6 +27,15 @@ struct Log {
 }
 
 impl Disk {
+    /// A backup of what is durable.
+    pub(crate) fn copy(&self) -> Self {
+        let backup = Self::default();
+        let log = self.0.lock().unwrap();
+        let count = backup.append(log.records[..log.durable].to_vec());
+        backup.make_durable(count);
+        backup
+    }
+
     /// Appends, not yet durable; tells how much there is now.
     pub(crate) fn append(&self, records: Vec<Record>) -> usize {
         let mut log = self.0.lock().unwrap();

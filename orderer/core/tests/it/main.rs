@@ -6,5 +6,6 @@ mod campaign;
 mod catching_up;
 mod disk;
 mod hostile;
+mod membership;
 mod ordering;
 mod world;

@@ -5,6 +5,7 @@
 
 mod checks;
 mod faults;
+mod membership;
 mod shell;
 
 use std::cmp::Reverse;
@@ -92,6 +93,8 @@ pub(crate) struct Peer {
     pub height: u64,
     pub config_seq: u64,
     pub votes: bool,
+    /// It was a consenter and is none any more; it does not come back under this id.
+    pub retired: bool,
     requests: BTreeMap<RequestId, Asker>,
     promises: checks::Promises,
 }
@@ -196,6 +199,9 @@ impl World {
     /// Starts a node from its disk.
     pub(crate) fn start(&mut self, id: NodeId) {
         let consenters = self.setting.nodes as usize;
+        if self.peers[&id].retired {
+            return;
+        }
         let seed = self.rng.random();
         let peer = self.peers.get_mut(&id).unwrap();
         let restored = match peer.disk.replay(&self.genesis, consenters) {
@@ -236,10 +242,14 @@ impl World {
     pub(crate) fn submit_config(&mut self, to: NodeId) -> u64 {
         self.next_envelope += 1;
         let name = self.next_envelope;
-        let ids: Vec<_> = (1..=self.setting.nodes).map(Some).collect();
-        let consenters = Consenters { change: Membership::Same, ids };
+        let ids: Vec<_> = self.consenters().into_iter().map(Some).collect();
+        self.send_config(to, name, Consenters { change: Membership::Same, ids })
+    }
+
+    fn send_config(&mut self, to: NodeId, name: u64, consenters: Consenters) -> u64 {
         let bytes = config_envelope(name);
-        let class = config_class(bytes.clone(), consenters, self.setting.nodes as usize);
+        let current = self.consenters().len();
+        let class = config_class(bytes.clone(), consenters, current);
         self.configs.insert(name, (bytes.clone(), class.clone()));
         self.submit_bytes(to, name, bytes, class);
         name
@@ -300,6 +310,11 @@ impl World {
             return;
         }
         if peer.core.is_none() || life.is_some_and(|life| life != peer.life) {
+            return;
+        }
+        if let What::Message { from, .. } | What::Forwarded { from, .. } = &what
+            && self.is_stranger(node, *from)
+        {
             return;
         }
         match what {
@@ -373,6 +388,7 @@ impl Peer {
             height: 1,
             config_seq: 0,
             votes: true,
+            retired: false,
             requests: BTreeMap::new(),
             promises: checks::Promises::default(),
         }

@@ -123,11 +123,14 @@ impl World {
 
     /// The whole of it, once all is healed and still.
     pub(crate) fn verify(&mut self) {
-        let chain: BTreeSet<Bytes> = self
-            .agreed
-            .iter()
-            .flat_map(|bytes| Block::decode(bytes.clone()).unwrap().data.unwrap().data)
-            .collect();
+        let mut chain = BTreeSet::new();
+        for bytes in self.agreed.clone() {
+            for envelope in Block::decode(bytes).unwrap().data.unwrap().data {
+                if !chain.insert(envelope) {
+                    self.violation("an envelope is in the chain twice".to_owned());
+                }
+            }
+        }
         let answers = self.answers.clone();
         for (name, answer) in answers {
             let bytes =
@@ -142,7 +145,9 @@ impl World {
                 _ => {}
             }
         }
-        let heights: Vec<u64> = self.peers.values().map(|peer| peer.height).collect();
+        let part = self.consenters();
+        let taking_part = self.peers.iter().filter(|(id, _)| part.contains(id));
+        let heights: Vec<u64> = taking_part.map(|(_, peer)| peer.height).collect();
         if heights.iter().any(|height| *height != self.agreed.len() as u64) {
             self.violation(format!("heights differ: {heights:?} of {}", self.agreed.len()));
         }

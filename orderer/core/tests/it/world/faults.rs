@@ -4,6 +4,7 @@ use carecord_consensus::NodeId;
 use rand::Rng;
 
 use super::{Asker, What, World};
+use crate::disk::Disk;
 
 impl World {
     /// How long a message takes over a link, or nothing if it is lost.
@@ -25,7 +26,7 @@ impl World {
         self.crash_keeping(id, 0);
     }
 
-    fn crash_keeping(&mut self, id: NodeId, survivors: usize) {
+    pub(super) fn crash_keeping(&mut self, id: NodeId, survivors: usize) {
         let peer = self.peers.get_mut(&id).unwrap();
         if peer.core.take().is_none() {
             return;
@@ -51,6 +52,13 @@ impl World {
         let peer = self.peers.get_mut(&id).unwrap();
         peer.disk.wipe();
         peer.votes = false;
+        peer.promises = super::checks::Promises::default();
+    }
+
+    /// A dead node gets an older state of its disk; it does not know that it is one.
+    pub(crate) fn restore(&mut self, id: NodeId, disk: Disk) {
+        let peer = self.peers.get_mut(&id).unwrap();
+        peer.disk = disk;
         peer.promises = super::checks::Promises::default();
     }
 

@@ -71,6 +71,10 @@ impl World {
                 self.schedule(node, Some(life), after, What::Event(Event::Timer));
             }
             Effect::LeaderChanged { term, is_self, .. } => self.leader_changed(node, term, is_self),
+            Effect::MembersChanged => {}
+            Effect::LeaderMissing => self.look_elsewhere(node),
+            Effect::LostData => self.peers.get_mut(&node).unwrap().votes = false,
+            Effect::Evicted => self.retire(node),
             Effect::Halt { reason } => self.violation(format!("node {node} halted: {reason}")),
         }
     }
@@ -162,7 +166,8 @@ impl World {
         let peer = self.peers.get_mut(&node).unwrap();
         peer.config_seq = config_seq;
         let life = peer.life;
-        let params = params(self.setting.nodes as usize, config_seq);
+        let consenters = self.peers[&node].core.as_ref().map_or(1, |c| c.consenter_ids().len());
+        let params = params(consenters, config_seq);
         self.schedule(node, Some(life), 0, What::Event(Event::Configured { params }));
     }
 
