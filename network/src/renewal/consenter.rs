@@ -106,20 +106,25 @@ fn consensus(root: &mut ConfigGroup) -> Outcome<&mut ConfigValue> {
     })
 }
 
-/// Waits until every running orderer of the channel has its way to all others, so that the next one may be touched.
+/// Waits until the channel has a leader that reaches all its orderers, so that the next one may be touched. Followers talk to
+/// each other only when they elect, so what they reach says nothing.
 async fn healthy(session: &Session, channel: &ChannelEntry) -> Outcome<()> {
     let wanted = channel.orderers.len() as f64;
+    let gauge = |node: &NodeEntry, name: &str| taken::gauge(node, name, &channel.name);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let behind = session.file().nodes_of(ORDERER).find(|node| {
-            let active = taken::gauge(node, "consensus_etcdraft_active_nodes", &channel.name);
-            channel.orderers.contains(&node.name) && active != Some(wanted)
+        let mut orderers = session.file().nodes_of(ORDERER);
+        let settled = orderers.any(|node| {
+            gauge(node, "consensus_etcdraft_is_leader") == Some(1.0)
+                && gauge(node, "consensus_etcdraft_active_nodes") == Some(wanted)
         });
-        let Some(behind) = behind else { return Ok(()) };
+        if settled {
+            return Ok(());
+        }
         if Instant::now() >= deadline {
-            let cause = "it does not reach all other orderers after the exchange of a certificate";
+            let cause = "no leader reaches all orderers after the exchange of a certificate";
             return Err(Failure::new(Code::Renew, cause)
-                .at(&behind.name)
+                .at(format!("channel {}", channel.name))
                 .hint("bring all orderers of the channel up, then run the command again"));
         }
         tokio::time::sleep(POLL).await;

@@ -154,9 +154,8 @@ async fn everywhere(trial: &Trial, user: &UserEntry, envelope: Envelope) -> Outc
         } else {
             let gateway = trial.session().gateway(user, Some(&node.name))?;
             let bench = gateway.network(CHANNEL).contract("bench");
-            let args = [Bytes::from_static(b"k")];
-            note("gateway evaluate", bench.evaluate("get", args.clone()).await.is_ok());
-            let put = [Bytes::from(rand::random::<[u8; 8]>().to_vec()), args[0].clone()];
+            let put = ["k", "v"];
+            note("gateway evaluate", bench.evaluate("put", put).await.is_ok());
             let endorsed = match bench.proposal("put").arguments(put).build() {
                 Ok(proposal) => proposal.endorse().await.is_ok(),
                 Err(_) => false,
@@ -177,7 +176,7 @@ async fn reads(trial: &Trial, node: &NodeEntry, user: &UserEntry) -> bool {
 async fn endorses(trial: &Trial, node: &NodeEntry, user: &UserEntry) -> Outcome<bool> {
     let signer = trial.session().signer(user)?;
     let nonce = Bytes::from(rand::random::<[u8; 24]>().to_vec());
-    let args = vec![Bytes::from_static(b"get"), Bytes::from_static(b"k")];
+    let args = ["put", "k", "v"].map(Bytes::from).to_vec();
     let now = prost_types::Timestamp { seconds: crate::bringup::now_unix_s(), nanos: 0 };
     let (proposal, _) = carecord_proto::proposal::build(
         CHANNEL,

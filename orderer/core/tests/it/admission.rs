@@ -8,16 +8,19 @@ use carecord_channel::Bundle;
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_consensus::{Admitted, ChannelParams, Class, Rejection, admit, admit_bytes};
 use carecord_msp::{Signer, SigningIdentity, keystore};
-use carecord_proto::common::{ChannelHeader, Envelope, HeaderType, SignatureHeader, Status};
+use carecord_proto::common::{
+    ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader, Status,
+};
 use carecord_proto::envelope;
 use carecord_proto::etcdraft::{Consenter, Options};
 use carecord_proto::msp::MspConfig;
 use carecord_proto::orderer::BatchSize;
+use prost::Message;
 
 const CHANNEL: &str = "care";
 const NOW: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
-const LIMIT: u32 = 20_000;
+const LIMIT: u32 = 200_000;
 
 struct Org {
     msp_id: &'static str,
@@ -215,6 +218,24 @@ fn an_expired_client_is_a_bad_request() {
     let envelope = Draft { seconds: Some(later), ..Draft::default() }.signed_by(&room.user);
     let text = "broadcast client identity expired".to_owned();
     assert_eq!(refused(&room, &envelope, later), (Status::BadRequest, text));
+}
+
+#[test]
+fn m14_a_creator_of_a_megabyte_is_a_bad_request() {
+    let room = room();
+    let mut envelope = Draft::default().signed_by(&room.user);
+    let mut payload = Payload::decode(envelope.payload.clone()).unwrap();
+    let header = payload.header.as_mut().unwrap();
+    let mut signature = SignatureHeader::decode(header.signature_header.clone()).unwrap();
+    signature.creator = [&signature.creator[..], &vec![b'x'; 100_000]].concat().into();
+    let mut channel = ChannelHeader::decode(header.channel_header.clone()).unwrap();
+    channel.tx_id = envelope::tx_id(&signature.nonce, &signature.creator);
+    header.signature_header = signature.encode_to_vec().into();
+    header.channel_header = channel.encode_to_vec().into();
+    envelope.payload = payload.encode_to_vec().into();
+    let (status, text) = refused(&room, &envelope, NOW);
+    assert_eq!(status, Status::BadRequest);
+    assert!(text.starts_with("creator has 10"), "{text}");
 }
 
 #[test]
