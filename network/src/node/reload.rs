@@ -154,3 +154,6 @@ fn shape_of(path: PathBuf) -> (PathBuf, u64, Option<SystemTime>) {
     let length = metadata.as_ref().map_or(0, std::fs::Metadata::len);
     (path, length, metadata.and_then(|metadata| metadata.modified().ok()))
 }
+
+#[cfg(test)]
+mod tests;

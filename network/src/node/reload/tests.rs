@@ -1,0 +1,168 @@
+use std::sync::Mutex;
+
+use carecord_ca::layout::{MemberFolder, OrganisationFolder, Tree};
+use carecord_ca::{Issued, NodeRole, Organisation, Validity};
+use carecord_monitoring::Registry;
+
+use super::*;
+use crate::node::config::{LogConfig, TlsConfig};
+
+/// What a node was handed.
+#[derive(Default)]
+struct Handed {
+    tls: Mutex<Vec<Vec<u8>>>,
+    identities: Mutex<u32>,
+}
+
+impl Renewable for Handed {
+    fn take_tls(&self, identities: &[TlsIdentity], _: Vec<Vec<u8>>) -> Outcome<()> {
+        *self.tls.lock().unwrap() = identities.iter().map(TlsIdentity::leaf_der).collect();
+        Ok(())
+    }
+
+    fn take_identity(&self, _: Arc<dyn Signer>, _: Arc<Msp>) {
+        *self.identities.lock().unwrap() += 1;
+    }
+}
+
+struct Room {
+    _folder: tempfile::TempDir,
+    organisation: Organisation,
+    member: MemberFolder,
+    config: NodeConfig,
+}
+
+fn days(days: u32) -> Validity {
+    Validity::days_from(now_unix_s(), days)
+}
+
+fn expired() -> Validity {
+    Validity { not_before: now_unix_s() - 200, not_after: now_unix_s() - 100 }
+}
+
+impl Room {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let organisation = Organisation::create("a.test", None, days(10)).unwrap();
+        let home = OrganisationFolder::new(folder.path(), Tree::Peers, "a.test").unwrap();
+        home.write(&organisation).unwrap();
+        let member = home.node("peer0").unwrap();
+        let config = NodeConfig {
+            name: "peer0".to_owned(),
+            msp_id: "AMSP".to_owned(),
+            msp_dir: member.msp(),
+            tls: TlsConfig {
+                certificate: member.tls_certificate(),
+                key: member.tls_key(),
+                roots: vec![home.tls_ca_certificate()],
+                require_client_certificate: false,
+            },
+            log: LogConfig::default(),
+            ..NodeConfig::parse(SPARE).unwrap()
+        };
+        let room = Self { _folder: folder, organisation, member, config };
+        room.member.write(&room.organisation, &room.signing(days(1)), &room.tls(days(1))).unwrap();
+        room
+    }
+
+    fn signing(&self, validity: Validity) -> Issued {
+        self.organisation.node("peer0.a.test", NodeRole::Peer, validity).unwrap()
+    }
+
+    fn tls(&self, validity: Validity) -> Issued {
+        self.organisation.tls("peer0", &["localhost".to_owned()], validity).unwrap()
+    }
+
+    fn put(&self, path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+const SPARE: &str = "name = 'x'\nmsp_id = 'x'\nmsp_dir = 'x'\ndata_dir = 'x'\naddress = 'x'\n\
+                     [tls]\ncertificate = 'x'\nkey = 'x'\nroots = []\n";
+
+#[test]
+fn a_tls_pair_is_taken_over_whole_or_not_at_all() {
+    let (room, handed) = (Room::new(), Handed::default());
+    reload_tls(&room.config, &handed).unwrap();
+    let before = handed.tls.lock().unwrap().clone();
+    let elsewhere = Organisation::create("a.test", None, days(10)).unwrap();
+    let strange = elsewhere.tls("peer0", &["localhost".to_owned()], days(1)).unwrap();
+    let (good, late) = (room.tls(days(2)), room.tls(expired()));
+    for (what, certificate, key) in [
+        ("half of a pair", &good, None),
+        ("expired", &late, Some(&late)),
+        ("another CA", &strange, Some(&strange)),
+    ] {
+        room.put(&room.member.tls_certificate(), &certificate.certificate_pem);
+        if let Some(key) = key {
+            room.put(&room.member.tls_key(), &key.key_pem);
+        }
+        let failure = reload_tls(&room.config, &handed).expect_err(what);
+        assert!(!failure.to_string().is_empty());
+        assert_eq!(*handed.tls.lock().unwrap(), before, "{what}: the old one stays");
+    }
+    room.put(&room.member.tls_certificate(), "-----BEGIN CERTIF");
+    reload_tls(&room.config, &handed).expect_err("cut short");
+    room.put(&room.member.tls_certificate(), &good.certificate_pem);
+    room.put(&room.member.tls_key(), &good.key_pem);
+    reload_tls(&room.config, &handed).unwrap();
+    assert_ne!(*handed.tls.lock().unwrap(), before);
+    // The next pair stands behind the one in force, as soon as it is whole.
+    let next = room.config.tls.next();
+    let pair = room.tls(days(3));
+    room.put(&next.key, &pair.key_pem);
+    reload_tls(&room.config, &handed).unwrap();
+    assert_eq!(handed.tls.lock().unwrap().len(), 1);
+    room.put(&next.certificate, &pair.certificate_pem);
+    reload_tls(&room.config, &handed).unwrap();
+    assert_eq!(handed.tls.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn a_signer_must_be_a_living_identity_of_its_own_msp() {
+    let (room, handed) = (Room::new(), Handed::default());
+    reload_identity(&room.config, &handed).unwrap();
+    let elsewhere = Organisation::create("a.test", None, days(10)).unwrap();
+    let strange = elsewhere.node("peer0.a.test", NodeRole::Peer, days(1)).unwrap();
+    let (good, late) = (room.signing(days(2)), room.signing(expired()));
+    let (certificate, key) = (room.member.certificate(), room.member.key());
+    room.put(&certificate, &good.certificate_pem);
+    reload_identity(&room.config, &handed).expect_err("no key for it yet");
+    for (what, issued) in [("expired", &late), ("another CA", &strange)] {
+        room.put(&certificate, &issued.certificate_pem);
+        room.put(&key, &issued.key_pem);
+        reload_identity(&room.config, &handed).expect_err(what);
+    }
+    assert_eq!(*handed.identities.lock().unwrap(), 1, "only the first was handed over");
+    room.put(&certificate, &good.certificate_pem);
+    room.put(&key, &good.key_pem);
+    reload_identity(&room.config, &handed).unwrap();
+    assert_eq!(*handed.identities.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_change_of_files_is_noticed_and_counted() {
+    let (room, handed) = (Room::new(), Handed::default());
+    let registry = Registry::new();
+    let metrics = CertificateMetrics::new(&registry);
+    let new = room.tls(days(2));
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        room.put(&room.member.tls_key(), &new.key_pem);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        room.put(&room.member.tls_certificate(), &new.certificate_pem);
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+    };
+    tokio::select! {
+        ended = follow(&room.config, &handed, &metrics) => panic!("{ended:?}"),
+        () = change => {}
+    }
+    let count = |outcome: &str| {
+        let labels = format!("{{kind=\"tls\",outcome=\"{outcome}\"}}");
+        registry.value(&format!("carecord_certificate_reloads_total{labels}"))
+    };
+    assert_eq!((count("refused"), count("applied")), (Some(1.0), Some(1.0)));
+    assert_eq!(handed.tls.lock().unwrap().len(), 1);
+    assert_eq!(*handed.identities.lock().unwrap(), 0, "the MSP did not change");
+}
