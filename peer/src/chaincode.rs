@@ -8,6 +8,7 @@ mod definitions;
 mod interest;
 mod invoke;
 mod lifecycle;
+mod packages;
 mod qscc;
 mod shim_metrics;
 mod stub;
@@ -27,6 +28,7 @@ use carecord_proto::{
 pub(crate) use definitions::Definitions;
 pub(crate) use interest::interest;
 pub(crate) use invoke::{invoke, invoke_system};
+pub(crate) use packages::Packages;
 
 /// The version that endorsements of system chaincode name.
 pub(crate) const SYSTEM_VERSION: &str = "syscc";

@@ -32,6 +32,7 @@ use tonic::service::Routes;
 
 use crate::{
     Error, PeerConfig,
+    chaincode::Packages,
     channel::Channel,
     config::MAX_SIMULATION_THREADS,
     credentials::Credentials,
@@ -46,6 +47,8 @@ use crate::{
 
 /// The folder of the ledgers, one folder a channel.
 const LEDGERS: &str = "ledgers";
+/// The folder of chaincode packages.
+const PACKAGES: &str = "chaincodes";
 /// The folder of joins that are not finished: one genesis block a channel, removed when its ledger is complete.
 const JOINING: &str = "joining";
 
@@ -53,6 +56,7 @@ const JOINING: &str = "joining";
 pub struct Peer {
     config: PeerConfig,
     chaincodes: BTreeMap<String, Arc<dyn Chaincode>>,
+    packages: Packages,
     channels: RwLock<BTreeMap<String, Arc<Channel>>>,
     joining: Mutex<()>,
     joining_by_snapshot: Joining,
@@ -92,7 +96,10 @@ impl Peer {
             .iter()
             .map(|chaincode| (chaincode.name().to_owned(), Arc::clone(chaincode)))
             .collect();
+        let built_in = config.chaincodes.iter().map(|it| it.name().to_owned()).collect();
+        let packages = Packages::open(config.data_dir.join(PACKAGES), built_in)?;
         let peer = Arc::new(Self {
+            packages,
             remote_peers: RemotePeers::new(&config.address, identity.clone(), config.peers.clone()),
             orderers: Orderers::new(identity, config.orderers.clone()),
             chaincodes,
@@ -228,6 +235,11 @@ impl Peer {
         self.chaincodes.get(name).cloned()
     }
 
+    /// The chaincode packages that are installed here.
+    pub(crate) fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
     /// Turns for simulations on threads of their own.
     pub(crate) fn simulations(&self) -> &Arc<Semaphore> {
         &self.simulations
@@ -351,7 +363,8 @@ impl Peer {
     }
 
     fn ledger_options(&self) -> Options {
-        let mut options = Options { history: self.config.history, ..Options::default() };
+        let msp_id = Some(self.config.signer.msp_id().to_owned());
+        let mut options = Options { history: self.config.history, msp_id, ..Options::default() };
         if self.config.validation_threads > 0 {
             options.threads = self.config.validation_threads;
         }

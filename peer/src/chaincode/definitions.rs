@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use carecord_chaincode::Chaincode;
 use carecord_ledger::{
     Simulator,
     definition::{Definition, LIFECYCLE, sequence_key},
@@ -10,8 +11,12 @@ use carecord_proto::lifecycle::{StateData, state_data::Type};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 
-use super::{lifecycle, shim_metrics::ShimMetrics};
-use crate::{channel::Channel, gateway::Layout};
+use super::{
+    lifecycle::source::{self, Source},
+    packages::Code,
+    shim_metrics::ShimMetrics,
+};
+use crate::{channel::Channel, gateway::Layout, peer::Peer};
 
 /// The definitions of one channel that this peer's organisation has approved, kept until one changes.
 #[derive(Debug, Default)]
@@ -20,10 +25,11 @@ pub(crate) struct Definitions {
 }
 
 /// A chaincode that this peer may run on a channel.
-#[derive(Debug)]
 pub(crate) struct Deployed {
     /// What the channel has agreed on.
     pub(crate) definition: Definition,
+    /// What runs.
+    pub(crate) chaincode: Arc<dyn Chaincode>,
     /// Where its requests are counted.
     pub(crate) metrics: ShimMetrics,
     /// The ways to satisfy its policy, under the configuration of this sequence number.
@@ -46,11 +52,10 @@ impl Definitions {
     /// The definition that the snapshot holds; reading its sequence number goes into the read-write set, as in Fabric.
     pub(crate) fn deployed(
         &self,
+        peer: &Peer,
         channel: &Channel,
         simulator: &mut Simulator<'_>,
         name: &str,
-        msp_id: &str,
-        metrics: &carecord_monitoring::ChaincodeMetrics,
     ) -> Result<Arc<Deployed>, String> {
         let sequence = sequence(simulator, name)?;
         if sequence == 0 {
@@ -64,21 +69,27 @@ impl Definitions {
             .definition(name)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("chaincode {name} not found"))?;
-        if !lifecycle::is_approved(channel, msp_id, name, &definition)? {
-            return Err(format!(
-                "chaincode definition for '{name}' at sequence {sequence} on channel '{}' has not \
-                 yet been approved by this org",
-                channel.id()
-            ));
-        }
-        let metrics = ShimMetrics::new(metrics, channel.id(), name, &definition.version);
-        let deployed = Arc::new(Deployed { definition, metrics, layouts: Mutex::default() });
+        let chaincode = code(peer, channel, name, &definition)?;
+        let metrics = ShimMetrics::new(
+            &peer.config().metrics.chaincode,
+            channel.id(),
+            name,
+            &definition.version,
+        );
+        let deployed =
+            Arc::new(Deployed { definition, chaincode, metrics, layouts: Mutex::default() });
         self.known.write().insert(name.to_owned(), Arc::clone(&deployed));
         Ok(deployed)
     }
 }
 
 // === impl Deployed ===
+
+impl std::fmt::Debug for Deployed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deployed").field("definition", &self.definition).finish_non_exhaustive()
+    }
+}
 
 impl Deployed {
     /// The ways to satisfy the chaincode's policy; worked out once for each configuration.
@@ -97,6 +108,41 @@ impl Deployed {
         *layouts = Some((sequence, Arc::clone(&made)));
         Ok(made)
     }
+}
+
+/// What this peer runs for a definition, as its organisation's approval says; looked up outside of any transaction.
+fn code(
+    peer: &Peer,
+    channel: &Channel,
+    name: &str,
+    definition: &Definition,
+) -> Result<Arc<dyn Chaincode>, String> {
+    let mut simulator = channel.ledger().simulator("").map_err(|error| error.to_string())?;
+    let msp_id = peer.config().signer.msp_id();
+    let absent =
+        || format!("chaincode definition for '{name}' exists, but chaincode is not installed");
+    let built_in = match source::of(&mut simulator, peer.packages(), msp_id, name, definition)? {
+        Source::NotApproved => {
+            let (sequence, channel) = (definition.sequence, channel.id());
+            return Err(format!(
+                "chaincode definition for '{name}' at sequence {sequence} on channel '{channel}' \
+                 has not yet been approved by this org"
+            ));
+        }
+        Source::NotInstalled => return Err(absent()),
+        Source::Unnamed => name.to_owned(),
+        Source::Package(package) => match &package.code {
+            Code::BuiltIn(built_in) => built_in.clone(),
+            Code::Service(address) => {
+                return Err(format!(
+                    "chaincode '{name}' is a service at {address} (package '{}'), and this version \
+                     runs built-in chaincode only",
+                    package.id
+                ));
+            }
+        },
+    };
+    peer.chaincode(&built_in).ok_or_else(absent)
 }
 
 /// The sequence number of the definition in force, 0 if there is none; the read is recorded.

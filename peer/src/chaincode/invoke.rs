@@ -28,7 +28,7 @@ pub(crate) fn invoke_system(call: &Call<'_>, system: System, args: &[Bytes]) -> 
     let response = match system {
         System::Qscc => qscc::invoke(call, args),
         System::Cscc => cscc::invoke(call, args),
-        System::Lifecycle => Response::error("invalid channel-less operation"),
+        System::Lifecycle => lifecycle::invoke(call, None, args),
     };
     Executed { response, event: None, version: SYSTEM_VERSION.to_owned() }
 }
@@ -50,7 +50,7 @@ pub(crate) fn invoke(
     }
     if let Some(system) = System::of(name) {
         let response = match system {
-            System::Lifecycle => lifecycle::invoke(call, channel, simulator, args),
+            System::Lifecycle => lifecycle::invoke(call, Some((channel, simulator)), args),
             System::Qscc | System::Cscc => return Ok(invoke_system(call, system, args)),
         };
         return Ok(Executed { response, event: None, version: SYSTEM_VERSION.to_owned() });
@@ -96,9 +96,7 @@ fn deployed(
     simulator: &mut Simulator<'_>,
     name: &str,
 ) -> Result<Arc<Deployed>, String> {
-    let msp_id = call.peer.config().signer.msp_id();
-    let metrics = &call.peer.config().metrics.chaincode;
-    channel.definitions().deployed(channel, simulator, name, msp_id, metrics)
+    channel.definitions().deployed(call.peer, channel, simulator, name)
 }
 
 #[expect(clippy::too_many_arguments, reason = "a call is all of these, and nobody else makes one")]
@@ -113,14 +111,12 @@ fn run(
     depth: usize,
 ) -> Result<Executed, String> {
     let tx_id = call.opened.tx_id();
-    let chaincode = call.peer.chaincode(name).ok_or_else(|| {
-        format!("chaincode definition for '{name}' exists, but chaincode is not installed")
-    })?;
     initialise(simulator, deployed, name, is_init)
         .map_err(|reason| format!("failed to execute transaction {tx_id}: {reason}"))?;
 
     let mut stub = TxStub::new(call, channel, simulator, deployed, name, args, depth);
-    let answered = catch_unwind(AssertUnwindSafe(|| chaincode_answer(&*chaincode, &mut stub)));
+    let answered =
+        catch_unwind(AssertUnwindSafe(|| chaincode_answer(&*deployed.chaincode, &mut stub)));
     let event = stub.take_event();
     let response = answered.map_err(|_| {
         tracing::error!(chaincode = name, channel = channel.id(), tx_id, "chaincode panicked");

@@ -1,32 +1,33 @@
 //! `_lifecycle`: organisations approve a chaincode's definition, the channel commits it, clients ask for it.
 //!
 //! Place in the flow: called like any chaincode, and its reads and writes are Fabric's, key for key, because peers of
-//! both kinds must endorse the same bytes. Plaintext of approvals is not kept: what this peer knows of them are the hashes
-//! that every peer of the channel has.
+//! both kinds must endorse the same bytes. Which code an approval means is found by hashes, which every peer has; the
+//! plaintext of approvals is there for those that this peer endorsed.
 
 mod approve;
+mod approved;
+mod collections;
 mod commit;
 mod input;
+mod installed;
 mod query;
 mod record;
+pub(super) mod source;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use carecord_chaincode::Response;
 use carecord_channel::acl as resources;
-use carecord_ledger::{
-    Simulator,
-    definition::{Definition, implicit_collection},
-};
+use carecord_ledger::Simulator;
 
 use super::{Call, text};
 use crate::{acl, channel::Channel};
 
 /// Why a call of `_lifecycle` failed.
 enum Failure {
-    /// Nobody has defined this chaincode: status 404.
-    NotDefined(String),
+    /// There is no such definition or package: status 404.
+    NotFound(String),
     /// Anything else: status 500.
     Other(String),
 }
@@ -37,13 +38,11 @@ impl From<String> for Failure {
     }
 }
 
+/// The channel of a call, if it has one, and the simulation on it.
+pub(super) type On<'a, 'l> = Option<(&'a Arc<Channel>, &'a mut Simulator<'l>)>;
+
 /// Answers one call.
-pub(super) fn invoke(
-    call: &Call<'_>,
-    channel: &Arc<Channel>,
-    simulator: &mut Simulator<'_>,
-    args: &[Bytes],
-) -> Response {
+pub(super) fn invoke(call: &Call<'_>, on: On<'_, '_>, args: &[Bytes]) -> Response {
     match args.len() {
         0 => return Response::error("lifecycle scc must be invoked with arguments"),
         2 => {}
@@ -54,14 +53,15 @@ pub(super) fn invoke(
         }
     }
     let function = text(args, 0);
+    let channel = on.as_ref().map(|(channel, _)| &***channel);
     if let Err(reason) = check_access(call, channel, &function) {
         return Response::error(format!(
             "Failed to authorize invocation due to failed ACL check: {reason}"
         ));
     }
-    match answer(call, channel, simulator, &function, &args[1]) {
+    match answer(call, on, &function, &args[1]) {
         Ok(payload) => Response::success(payload),
-        Err(Failure::NotDefined(reason)) => {
+        Err(Failure::NotFound(reason)) => {
             Response { status: 404, message: reason, payload: Bytes::new() }
         }
         Err(Failure::Other(reason)) => Response::error(format!(
@@ -72,54 +72,49 @@ pub(super) fn invoke(
 
 fn answer(
     call: &Call<'_>,
-    channel: &Arc<Channel>,
-    simulator: &mut Simulator<'_>,
+    on: On<'_, '_>,
     function: &str,
     input: &Bytes,
 ) -> Result<Vec<u8>, Failure> {
+    match function {
+        "InstallChaincode" => return installed::install(call.peer, input),
+        "QueryInstalledChaincode" => return installed::query(call.peer, input),
+        "QueryInstalledChaincodes" => return installed::query_all(call.peer, input),
+        "GetInstalledChaincodePackage" => return installed::package(call.peer, input),
+        _ => {}
+    }
+    let Some((channel, simulator)) = on else {
+        return Err(Failure::Other("invalid channel-less operation".to_owned()));
+    };
     let bundle = channel.bundle();
     let msp_id = call.peer.config().signer.msp_id();
     match function {
         "ApproveChaincodeDefinitionForMyOrg" => approve::approve(&bundle, simulator, msp_id, input),
+        "QueryApprovedChaincodeDefinition" => approved::one(channel.id(), simulator, msp_id, input),
+        "QueryApprovedChaincodeDefinitions" => approved::all(simulator, msp_id, input),
         "CommitChaincodeDefinition" => commit::commit(&bundle, simulator, msp_id, input),
         "CheckCommitReadiness" => commit::check_readiness(&bundle, simulator, input),
         "QueryChaincodeDefinition" => query::definition(&bundle, simulator, input),
         "QueryChaincodeDefinitions" => query::definitions(simulator),
-        "InstallChaincode"
-        | "QueryInstalledChaincode"
-        | "QueryInstalledChaincodes"
-        | "GetInstalledChaincodePackage"
-        | "QueryApprovedChaincodeDefinition"
-        | "QueryApprovedChaincodeDefinitions" => Err(Failure::Other(
-            "chaincode of this peer is built into it; there are no packages and no plaintext of approvals"
-                .to_owned(),
-        )),
-        _ => Err(Failure::Other(format!("receiver *lifecycle.Invocation.{function} does not exist"))),
-    }
-}
-
-fn check_access(call: &Call<'_>, channel: &Channel, function: &str) -> Result<(), String> {
-    let resource = format!("_lifecycle/{function}");
-    match resources::local(&resource) {
-        Some(policy) => {
-            let creator = &call.opened.signature_header.creator;
-            acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed)
+        _ => {
+            Err(Failure::Other(format!("receiver *lifecycle.Invocation.{function} does not exist")))
         }
-        None => acl::check_identity(&channel.bundle(), &resource, call.identity),
     }
 }
 
-/// Whether the organisation has approved the definition in force; looked up outside of any transaction.
-pub(super) fn is_approved(
-    channel: &Channel,
-    msp_id: &str,
-    chaincode: &str,
-    definition: &Definition,
-) -> Result<bool, String> {
-    let mut simulator = channel.ledger().simulator("").map_err(|error| error.to_string())?;
-    let record = record::parameters(definition);
-    let collection = implicit_collection(msp_id);
-    let name = record::private_name(chaincode, definition.sequence);
-    let mismatches = record.mismatches(&mut simulator, &collection, record::NAMESPACES, &name)?;
-    Ok(mismatches.is_empty())
+fn check_access(call: &Call<'_>, channel: Option<&Channel>, function: &str) -> Result<(), String> {
+    let resource = format!("_lifecycle/{function}");
+    if let Some(policy) = resources::local(&resource) {
+        let creator = &call.opened.signature_header.creator;
+        return acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed);
+    }
+    match (channel, resources::default_path(&resource)) {
+        (Some(channel), _) => acl::check_identity(&channel.bundle(), &resource, call.identity),
+        (None, None) => Err(format!("Unmapped policy for {resource}")),
+        // A channel's policy cannot be asked without a channel.
+        (None, Some(path)) => Err(format!(
+            "Failed getting local MSP principal during channelless check policy with policy \
+             [{path}]: [MSP Principal role [{path}] not recognized]"
+        )),
+    }
 }

@@ -72,6 +72,10 @@ fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
         return Ok(Simulated { executed, results: bytes::Bytes::new(), interest: None });
     }
     let Some(channel) = &proposal.channel else {
+        if let Some(system) = system {
+            let executed = chaincode::invoke_system(&call, system, opened.args());
+            return Ok(Simulated { executed, results: bytes::Bytes::new(), interest: None });
+        }
         return Err(format!(
             "make sure the chaincode {name} has been successfully defined on channel  and try \
              again: invalid channel-less operation"
@@ -82,6 +86,11 @@ fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
     let executed =
         chaincode::invoke(&call, channel, &mut simulator, name, opened.args(), opened.is_init())?;
     let simulation = simulator.done();
+    // Before anybody can submit it: the block may come from anywhere, the plaintext only from here.
+    if proposal.purpose == Purpose::Endorse && executed.response.is_endorsable() {
+        let noted = channel.ledger().note_private(opened.tx_id(), &simulation);
+        noted.map_err(|error| format!("error in simulation: {error}"))?;
+    }
     let interest = Some(chaincode::interest(&simulation.touched));
     Ok(Simulated { executed, results: simulation.public, interest })
 }

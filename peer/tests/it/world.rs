@@ -277,7 +277,7 @@ pub(crate) fn definition(
 pub(crate) fn approval(
     args: &CommitChaincodeDefinitionArgs,
 ) -> ApproveChaincodeDefinitionForMyOrgArgs {
-    let local = chaincode_source::Local { package_id: "built-in".to_owned() };
+    let none = chaincode_source::Unavailable {};
     let args = args.clone();
     ApproveChaincodeDefinitionForMyOrgArgs {
         sequence: args.sequence,
@@ -288,7 +288,7 @@ pub(crate) fn approval(
         validation_parameter: args.validation_parameter,
         collections: args.collections,
         init_required: args.init_required,
-        source: Some(ChaincodeSource { r#type: Some(chaincode_source::Type::LocalPackage(local)) }),
+        source: Some(ChaincodeSource { r#type: Some(chaincode_source::Type::Unavailable(none)) }),
     }
 }
 

@@ -1,20 +1,18 @@
 //! What approvals and commits have in common: the definition that they name, its defaults, its checks.
 
 use bytes::Bytes;
-use carecord_channel::{Bundle, ENDORSEMENT, policy::SignaturePolicy};
+use carecord_channel::{Bundle, ENDORSEMENT, policy::from_application_policy};
 use carecord_ledger::{
     Simulator,
     definition::{Definition, LIFECYCLE, field_key, metadata_key},
 };
 use carecord_proto::{
-    common::{MspRole, OrganizationUnit, msp_principal::Classification},
     lifecycle::{CheckCommitReadinessArgs, CommitChaincodeDefinitionArgs},
-    protos::{
-        ApplicationPolicy, CollectionConfigPackage, StaticCollectionConfig, application_policy,
-        collection_config, collection_policy_config,
-    },
+    protos::{ApplicationPolicy, application_policy},
 };
 use prost::Message;
+
+use super::collections;
 
 /// A definition as a client names it.
 pub(super) struct Input {
@@ -118,8 +116,17 @@ impl Input {
                  '_', '-', '+', and '.'"
             ));
         }
-        check_collections(bundle, &self.definition.collections)?;
-        read_committed(simulator, name)
+        check_policy(bundle, &self.definition.policy)?;
+        let proposed = &self.definition.collections;
+        collections::check(bundle, proposed)?;
+        read_committed(simulator, name)?;
+        let unreadable = |error| {
+            format!("could not retrieve committed definition for chaincode '{name}': {error}")
+        };
+        match simulator.definition(name).map_err(|error| unreadable(error.to_string()))? {
+            Some(committed) => collections::check_against(&committed.collections, proposed),
+            None => Ok(()),
+        }
     }
 }
 
@@ -140,89 +147,24 @@ fn read_committed(simulator: &mut Simulator<'_>, name: &str) -> Result<(), Strin
     Ok(())
 }
 
+/// Fabric takes any bytes, and no transaction is ever valid then; ours says so while it can be mended.
+fn check_policy(bundle: &Bundle, policy: &Bytes) -> Result<(), String> {
+    if policy.is_empty() {
+        return Ok(());
+    }
+    from_application_policy(policy, bundle)
+        .map(|_| ())
+        .map_err(|error| format!("invalid endorsement policy: {error}"))
+}
+
 fn is_chaincode_name(name: &str) -> bool {
     let parts_are_words =
         name.split(['-', '_']).all(|part| !part.is_empty() && part.chars().all(alphanumeric));
     parts_are_words && !name.is_empty()
 }
 
-fn alphanumeric(c: char) -> bool {
+pub(super) fn alphanumeric(c: char) -> bool {
     c.is_ascii_alphanumeric()
-}
-
-fn check_collections(bundle: &Bundle, package: &CollectionConfigPackage) -> Result<(), String> {
-    let mut names = std::collections::BTreeSet::new();
-    for config in &package.config {
-        let Some(collection_config::Payload::StaticCollectionConfig(collection)) = &config.payload
-        else {
-            return Err("collection config contains unexpected payload type: <nil>".to_owned());
-        };
-        let name = &collection.name;
-        let well_named = name.chars().next().is_some_and(|c| alphanumeric(c) || c == '-')
-            && name.chars().all(|c| alphanumeric(c) || "_-".contains(c));
-        if !well_named {
-            return Err(format!(
-                "invalid collection name '{name}'. Names can only consist of alphanumerics, '_', \
-                 and '-' and cannot begin with '_'"
-            ));
-        }
-        if !names.insert(name) {
-            return Err(format!(
-                "collection-name: {name} -- found duplicate in collection configuration"
-            ));
-        }
-        check_collection(bundle, collection)?;
-    }
-    Ok(())
-}
-
-fn check_collection(bundle: &Bundle, collection: &StaticCollectionConfig) -> Result<(), String> {
-    let name = &collection.name;
-    let (required, maximum) = (collection.required_peer_count, collection.maximum_peer_count);
-    if maximum < required {
-        return Err(format!(
-            "collection-name: {name} -- maximum peer count ({maximum}) cannot be less than the \
-             required peer count ({required})"
-        ));
-    }
-    if required < 0 {
-        return Err(format!(
-            "collection-name: {name} -- requiredPeerCount ({required}) cannot be less than zero"
-        ));
-    }
-    let policy = collection
-        .member_orgs_policy
-        .as_ref()
-        .ok_or_else(|| format!("collection member policy is not set for collection '{name}'"))?;
-    let Some(collection_policy_config::Payload::SignaturePolicy(envelope)) = &policy.payload else {
-        return Err(format!("collection member org policy is empty for collection '{name}'"));
-    };
-    SignaturePolicy::compile(envelope.clone())
-        .map_err(|error| format!("invalid member org policy for collection '{name}': {error}"))?;
-    for principal in &envelope.identities {
-        let value = principal.principal.clone();
-        let member = match principal.principal_classification() {
-            Classification::Role => MspRole::decode(value).map(|role| role.msp_identifier),
-            Classification::OrganizationUnit => {
-                OrganizationUnit::decode(value).map(|unit| unit.msp_identifier)
-            }
-            other => {
-                return Err(format!(
-                    "collection-name: {name} -- principal type {} is not supported",
-                    other.as_str_name()
-                ));
-            }
-        };
-        let member = member.map_err(|error| {
-            format!("collection-name: {name} -- cannot unmarshal identity bytes: {error}")
-        })?;
-        if bundle.msps().msp(&member).is_none() {
-            return Err(format!(
-                "collection-name: {name} -- collection member '{member}' is not part of the channel"
-            ));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

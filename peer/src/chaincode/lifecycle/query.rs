@@ -26,7 +26,7 @@ pub(super) fn definition(
     let args: QueryChaincodeDefinitionArgs = decode("QueryChaincodeDefinition", input)?;
     let name = args.name;
     let definition = read(simulator, &name)?
-        .ok_or_else(|| Failure::NotDefined(format!("namespace {name} is not defined")))?;
+        .ok_or_else(|| Failure::NotFound(format!("namespace {name} is not defined")))?;
     let approvals = commit::approvals(bundle, simulator, &name, &definition)?;
     let result = QueryChaincodeDefinitionResult {
         sequence: definition.sequence,
@@ -60,7 +60,8 @@ pub(super) fn definitions(simulator: &mut Simulator<'_>) -> Result<Vec<u8>, Fail
     Ok(QueryChaincodeDefinitionsResult { chaincode_definitions }.encode_to_vec())
 }
 
-fn names(simulator: &mut Simulator<'_>) -> Result<Vec<String>, String> {
+/// The names of all definitions of the channel.
+pub(super) fn names(simulator: &mut Simulator<'_>) -> Result<Vec<String>, String> {
     let failed = |error: carecord_ledger::SimulationError| error.to_string();
     let range = simulator.range(LIFECYCLE, ALL_METADATA.0, ALL_METADATA.1).map_err(failed)?;
     let mut names = Vec::new();

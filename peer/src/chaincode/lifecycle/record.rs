@@ -22,6 +22,11 @@ pub(super) const NAMESPACES: &str = "namespaces";
 /// Where an organisation notes which package it runs.
 pub(super) const CHAINCODE_SOURCES: &str = "chaincode-sources";
 
+/// The type of what an organisation approves.
+pub(super) const PARAMETERS: &str = "ChaincodeParameters";
+/// The type of which package it runs.
+pub(super) const LOCAL_PACKAGE: &str = "ChaincodeLocalPackage";
+
 /// A record as it will lie in state.
 pub(super) struct Record {
     datatype: &'static str,
@@ -37,13 +42,13 @@ pub(super) fn definition(definition: &Definition) -> Record {
 
 /// What an organisation approves.
 pub(super) fn parameters(definition: &Definition) -> Record {
-    Record { datatype: "ChaincodeParameters", fields: parameter_fields(definition).into() }
+    Record { datatype: PARAMETERS, fields: parameter_fields(definition).into() }
 }
 
 /// Which package an organisation runs; empty if none.
 pub(super) fn local_package(package_id: &str) -> Record {
     let fields = vec![("PackageID", data(Type::String(package_id.to_owned())))];
-    Record { datatype: "ChaincodeLocalPackage", fields }
+    Record { datatype: LOCAL_PACKAGE, fields }
 }
 
 /// The name under which an approval lies.
@@ -56,7 +61,8 @@ pub(super) fn metadata_key(namespace: &str, name: &str) -> String {
     format!("{namespace}/metadata/{name}")
 }
 
-fn field_key(namespace: &str, name: &str, field: &str) -> String {
+/// The key of one of its fields.
+pub(super) fn field_key(namespace: &str, name: &str, field: &str) -> String {
     format!("{namespace}/fields/{name}/{field}")
 }
 
