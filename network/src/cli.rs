@@ -8,6 +8,7 @@ mod backup;
 mod bench;
 mod block;
 mod cert;
+mod chaincode;
 mod channel;
 mod configtx;
 mod consent;
@@ -78,6 +79,9 @@ enum Command {
     /// Who looked at what.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Chaincode: package, install, approve, commit, deploy, call.
+    #[command(subcommand)]
+    Chaincode(chaincode::Chaincode),
     /// Transactions: submit, evaluate, show.
     #[command(subcommand)]
     Tx(tx::Tx),
@@ -148,6 +152,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Record(command) => in_runtime(command.run(output)),
         Command::Consent(command) => in_runtime(command.run(output)),
         Command::Audit(command) => in_runtime(command.run(output)),
+        Command::Chaincode(command) => in_runtime(command.run(output)),
         Command::Tx(command) => in_runtime(command.run(output)),
         Command::Block(command) => in_runtime(command.run(output)),
         Command::Ledger(command) => in_runtime(command.run(output)),

@@ -135,6 +135,14 @@ codes! {
     Expiring = "CR-CRT-002", Failed;
     /// A certificate cannot be renewed.
     Renew = "CR-CRT-003", Failed;
+    /// A chaincode package, or the file of its collections, cannot be used.
+    ChaincodePackage = "CR-LC-001", Usage;
+    /// A peer refused a call of the lifecycle.
+    ChaincodeRefused = "CR-LC-002", Failed;
+    /// Organisations have not approved what is to be committed.
+    ChaincodeNotReady = "CR-LC-003", Conflict;
+    /// The channel has no such chaincode.
+    ChaincodeUndefined = "CR-LC-004", NotFound;
     /// A gateway cannot be reached.
     GatewayUnreachable = "CR-GW-001", Unreachable;
     /// The endorsing peers refused a proposal.

@@ -14,6 +14,7 @@ pub mod bench;
 pub mod bringup;
 pub mod certificates;
 pub mod chain;
+pub mod chaincodes;
 pub mod cli;
 pub mod codes;
 pub mod configtx;

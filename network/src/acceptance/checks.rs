@@ -20,6 +20,7 @@ mod golden;
 mod kills;
 mod leaks;
 mod ledger_tools;
+mod lifecycle;
 mod main_job;
 mod suites;
 mod syncs;
@@ -45,6 +46,7 @@ pub(super) fn all() -> Vec<Check> {
         configuration::CHECKS,
         certificates::CHECKS,
         ledger_tools::CHECKS,
+        lifecycle::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];

@@ -8,7 +8,7 @@ use clap::Command;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["demo", "network"]),
     ("Operate", &["node", "channel", "org", "identity", "cert", "ledger", "explain"]),
-    ("Develop", &["tx", "block", "configtx", "bench"]),
+    ("Develop", &["chaincode", "tx", "block", "configtx", "bench"]),
     ("Health", &["record", "consent", "audit"]),
 ];
 

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
 
+mod chaincode;
 mod command_line;
 mod generated;
 mod health;
 mod operations;
+mod peer_cli;
 mod running;
 mod support;
 mod topology;

@@ -11,7 +11,7 @@ use carecord_proto::{
 use prost::Message;
 
 use super::{Call, text};
-use crate::{acl, snapshot};
+use crate::{Error, acl, snapshot};
 
 /// Answers one call.
 pub(super) fn invoke(call: &Call<'_>, args: &[Bytes]) -> Response {
@@ -60,7 +60,13 @@ fn join(call: &Call<'_>, bytes: &Bytes) -> Result<Vec<u8>, String> {
         )
     })?;
     local(call, "JoinChain").map_err(|reason| denied("JoinChain", Some(&channel_id), &reason))?;
-    call.peer.join(&block).map_err(|error| error.to_string())?;
+    call.peer.join(&block).map_err(|error| match error {
+        Error::JoinBlock(reason) => format!(
+            "\"JoinChain\" for channelID = {channel_id} failed because of validation of configuration \
+             block, because of {reason}"
+        ),
+        error => error.to_string(),
+    })?;
     Ok(Vec::new())
 }
 
@@ -110,9 +116,11 @@ fn local(call: &Call<'_>, function: &str) -> Result<(), String> {
     acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed)
 }
 
+/// The reason stands in brackets where Fabric puts it there, for those who match on its texts.
 fn denied(function: &str, channel_id: Option<&str>, reason: &str) -> String {
-    match channel_id {
-        Some(channel_id) => format!("access denied for [{function}][{channel_id}]: [{reason}]"),
-        None => format!("access denied for [{function}]: {reason}"),
+    let channel = channel_id.map(|channel_id| format!("[{channel_id}]")).unwrap_or_default();
+    match function.starts_with("JoinChain") {
+        true => format!("access denied for [{function}]{channel}: [{reason}]"),
+        false => format!("access denied for [{function}]{channel}: {reason}"),
     }
 }

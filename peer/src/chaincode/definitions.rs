@@ -49,6 +49,14 @@ impl Definitions {
         self.known.read().get(name).cloned()
     }
 
+    /// Whether this peer runs what the channel has defined under this name.
+    pub(crate) fn runs(&self, peer: &Peer, channel: &Channel, name: &str) -> bool {
+        self.known(name).is_some()
+            || channel.ledger().simulator("").is_ok_and(|mut simulator| {
+                self.deployed(peer, channel, &mut simulator, name).is_ok()
+            })
+    }
+
     /// The definition that the snapshot holds; reading its sequence number goes into the read-write set, as in Fabric.
     pub(crate) fn deployed(
         &self,

@@ -30,7 +30,9 @@ pub(super) fn endorsers(
     chaincode: &str,
 ) -> Vec<Endorser> {
     let Some(channel) = channel else { return Vec::new() };
-    let runs_here = peer.chaincode(chaincode).is_some() || crate::chaincode::is_system(chaincode);
+    let runs_here = peer.chaincode(chaincode).is_some()
+        || crate::chaincode::is_system(chaincode)
+        || channel.definitions().runs(peer, channel, chaincode);
     if !runs_here && !is_defined(channel, chaincode) {
         return Vec::new();
     }

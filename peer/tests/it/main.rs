@@ -7,6 +7,7 @@ mod gateway;
 mod golden;
 mod lifecycle;
 mod mischief;
+mod packages;
 mod puller;
 mod revocation;
 mod rows;

@@ -11,6 +11,7 @@ use tonic::Code;
 use crate::client::Client;
 use crate::world::{CHANNEL, World};
 
+/// A call on no channel.
 pub(crate) async fn peer_call(
     client: &Client,
     chaincode: &str,

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use carecord_proto::gateway::{EndorseRequest, EvaluateRequest};
+use carecord_proto::proposal::{Request, build_request};
 use carecord_proto::protos::SignedProposal;
 use prost::Message;
 
@@ -21,6 +22,7 @@ pub struct ProposalBuilder {
     args: Vec<Bytes>,
     transient: BTreeMap<String, Bytes>,
     organisations: Vec<String>,
+    is_init: bool,
 }
 
 /// A signed proposal.
@@ -51,6 +53,7 @@ impl ProposalBuilder {
             args: vec![Bytes::copy_from_slice(function.as_bytes())],
             transient: BTreeMap::new(),
             organisations: Vec::new(),
+            is_init: false,
         }
     }
 
@@ -72,19 +75,26 @@ impl ProposalBuilder {
         self
     }
 
+    /// Makes it the call that initialises a chaincode whose definition asks for one.
+    pub fn init(mut self) -> Self {
+        self.is_init = true;
+        self
+    }
+
     /// Fixes nonce and time, and signs.
     pub fn build(self) -> Result<Proposal, Error> {
         let mut nonce = vec![0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| Error::NoRandomness)?;
-        let (proposal, tx_id) = carecord_proto::proposal::build(
-            &self.network.name,
-            &self.chaincode,
-            self.args,
-            self.transient,
-            self.network.gateway.signer.serialized(),
-            nonce.into(),
-            now(),
-        );
+        let (proposal, tx_id) = build_request(Request {
+            channel_id: self.network.name.clone(),
+            chaincode: self.chaincode,
+            args: self.args,
+            transient: self.transient,
+            creator: self.network.gateway.signer.serialized(),
+            nonce: nonce.into(),
+            timestamp: now(),
+            is_init: self.is_init,
+        });
         let proposal_bytes = Bytes::from(proposal.encode_to_vec());
         let signature = self.network.gateway.sign(&proposal_bytes)?;
         let signed = SignedProposal { proposal_bytes, signature };

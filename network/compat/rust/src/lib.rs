@@ -39,6 +39,8 @@ struct User {
     msp_id: String,
     certificate_file: PathBuf,
     key_file: PathBuf,
+    #[serde(default)]
+    admin: bool,
 }
 
 // === impl Network ===
@@ -55,6 +57,16 @@ impl Network {
     /// A client as the person `name`, connected to the peer of the own organisation.
     pub async fn client(&self, name: &str) -> Result<Client, Failure> {
         let user = self.users.iter().find(|user| user.name == name).ok_or("no such user")?;
+        self.connect(user).await
+    }
+
+    /// A client as the administrator of an organisation.
+    pub async fn admin(&self, organisation: &str) -> Result<Client, Failure> {
+        let is_admin = |user: &&User| user.admin && user.organisation == organisation;
+        self.connect(self.users.iter().find(is_admin).ok_or("no administrator")?).await
+    }
+
+    async fn connect(&self, user: &User) -> Result<Client, Failure> {
         let is_home = |node: &&Node| node.role == "peer" && node.organisation == user.organisation;
         let peer = self.nodes.iter().find(is_home).ok_or("no peer of the organisation")?;
         let identity = IdentityBuilder::from_pem(fs::read(&user.certificate_file)?)?

@@ -1,0 +1,21 @@
+//! Chaincode of a running network: packages, definitions, approvals.
+//!
+//! ```text
+//! package ─▶ install (each peer) ─▶ approve (each organisation) ─▶ readiness ─▶ commit (the channel) ─▶ call
+//! ```
+//!
+//! Place in the flow: `carecord chaincode` takes these steps one by one or, as `deploy`, all of them; bringing up a network
+//! deploys what its topology names in the same way. Everything is an ordinary call of `_lifecycle`.
+
+mod calls;
+mod collections;
+mod definition;
+mod deploy;
+mod package;
+
+pub use calls::{Approval, approve, commit};
+pub use calls::{Installed, committed, committed_all, install, installed, readiness};
+pub use collections::collections;
+pub use definition::{Definition, policy};
+pub use deploy::{Deployed, Deployment, deploy};
+pub use package::{Content, Package};
