@@ -106,7 +106,12 @@ fn check_access(call: &Call<'_>, channel: Option<&Channel>, function: &str) -> R
     let resource = format!("_lifecycle/{function}");
     if let Some(policy) = resources::local(&resource) {
         let creator = &call.opened.signature_header.creator;
-        return acl::check_local(&call.peer.credentials().local_msp(), policy, creator, call.signed);
+        return acl::check_local(
+            &call.peer.credentials().local_msp(),
+            policy,
+            creator,
+            call.signed,
+        );
     }
     match (channel, resources::default_path(&resource)) {
         (Some(channel), _) => acl::check_identity(&channel.bundle(), &resource, call.identity),
