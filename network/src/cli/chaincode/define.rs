@@ -15,6 +15,8 @@ use crate::session::Session;
 use crate::state::ChannelEntry;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// If approvals are missing: they may be on their way to the peer that was asked.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The definition that a command is about; every organisation must give the same.
 #[derive(Debug, Args)]
@@ -170,7 +172,8 @@ impl Commit {
         let channel = self.defined.channel(&session)?;
         let definition = self.defined.definition(&session).await?;
         let approvals = self.defined.missing(&session, &definition).await?;
-        let deadline = Instant::now() + PATIENCE;
+        let all = approvals.iter().all(|(_, approved)| *approved);
+        let deadline = Instant::now() + if all { PATIENCE } else { SHORT_PATIENCE };
         let committed = chaincodes::commit(&session, channel, &definition, deadline).await;
         committed.map_err(|failure| {
             let missing: Vec<_> = approvals
