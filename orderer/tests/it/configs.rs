@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use carecord_ca::Validity;
-use carecord_channel::duration;
+use carecord_channel::{Bundle, duration};
+use carecord_proto::block;
 use carecord_proto::common::{ConfigGroup, ConfigUpdate, Envelope, Status};
 use carecord_proto::etcdraft::Consenter;
 use carecord_proto::orderer::consensus_type::State;
@@ -290,4 +291,74 @@ async fn o7_what_was_admitted_under_a_configuration_that_is_gone_is_decided_agai
     assert!(answers[1].info.ends_with("permission denied"), "{}", answers[1].info);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(cluster.height(leader), 2, "only the configuration was ordered");
+}
+
+#[tokio::test]
+async fn c5_a_configuration_that_its_update_does_not_lead_to_is_refused_by_whoever_receives_it() {
+    let cluster = Cluster::start(1).await;
+    let (user, admin) = (cluster.user(), cluster.orderers.admin());
+    let genesis = crate::deliver::one(&cluster, 0, &user, Some(0)).await;
+    let before = Bundle::from_block(&genesis).unwrap();
+    let update = edited(&cluster, 0, |root| set_timeout(root, "1s")).await;
+    assert_eq!(send(&cluster, 0, signed(&update, &[&admin])).await.0, Status::Success);
+    let block = crate::deliver::one(&cluster, 0, &user, Some(1)).await;
+    let envelope = block::config_envelope(&block).unwrap().unwrap();
+    assert_eq!(before.next_bundle(&envelope).unwrap().sequence(), 1);
+    let mut forged = envelope.clone();
+    let root = forged.config.as_mut().unwrap().channel_group.as_mut().unwrap();
+    set_timeout(root, "2s");
+    let refused = before.next_bundle(&forged).unwrap_err().to_string();
+    assert_eq!(refused, "ConfigEnvelope LastUpdate did not produce the supplied config result");
+    let mut later = envelope;
+    later.config.as_mut().unwrap().sequence = 2;
+    let refused = before.next_bundle(&later).unwrap_err().to_string();
+    assert!(refused.contains("cannot validate config at sequence 2"), "{refused}");
+}
+
+/// Fabric orders what the policies allow, even that nobody can change an element any more; so do we.
+#[tokio::test]
+async fn c9_an_organisation_may_lock_itself_out_if_its_policies_allow_it() {
+    let cluster = Cluster::start(1).await;
+    let admin = cluster.hospital.admin();
+    let lock = edited(&cluster, 0, |root| {
+        let application = root.groups.get_mut("Application").unwrap();
+        let hospital = application.groups.get_mut("HospitalA").unwrap();
+        hospital.mod_policy = "NoSuchPolicy".to_owned();
+    })
+    .await;
+    assert_eq!(send(&cluster, 0, signed(&lock, &[&admin])).await.0, Status::Success);
+    let again = edited(&cluster, 0, |root| {
+        let application = root.groups.get_mut("Application").unwrap();
+        application.groups.get_mut("HospitalA").unwrap().mod_policy = "Admins".to_owned();
+    })
+    .await;
+    let (status, info) = send(&cluster, 0, signed(&again, &[&admin])).await;
+    assert_eq!(status, Status::BadRequest);
+    assert!(info.contains("unexpected missing policy NoSuchPolicy"), "{info}");
+}
+
+#[tokio::test]
+async fn v16_an_update_that_is_nested_too_deep_is_refused_before_it_is_ordered() {
+    let cluster = Cluster::start(1).await;
+    let admin = cluster.orderers.admin();
+    let nested = |depth: usize| {
+        let group = |inner| ConfigGroup {
+            groups: [("g".to_owned(), inner)].into(),
+            ..ConfigGroup::default()
+        };
+        (0..depth).fold(ConfigGroup::default(), |inner, _| group(inner))
+    };
+    let update = |depth| {
+        let (channel_id, write_set) = ("care".to_owned(), Some(nested(depth)));
+        signed(&ConfigUpdate { channel_id, write_set, ..ConfigUpdate::default() }, &[&admin])
+    };
+    let bad = Status::BadRequest;
+    refused(
+        &cluster,
+        vec![
+            ("deep", update(20), bad, "config groups are nested deeper than 8"),
+            ("bomb", update(200), bad, "error unmarshalling ConfigUpdate"),
+        ],
+    )
+    .await;
 }

@@ -4,6 +4,7 @@ mod broadcast;
 mod certificates;
 mod cluster;
 mod configs;
+mod consenters;
 mod deliver;
 mod harness;
 mod participation;

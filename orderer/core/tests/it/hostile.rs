@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::disk::Disk;
-use crate::world::{Setting, World, envelope, params};
+use crate::world::{Setting, World, config_envelope, envelope, params};
 
 const MUTATIONS: u64 = 400_000;
 
@@ -400,6 +400,50 @@ fn an_entry_that_is_not_the_next_block_halts_the_channel_with_the_reason() {
         assert_eq!(victim.halts.len(), 1, "{reason}");
         assert!(victim.halts[0].contains(reason), "{:?} lacks {reason}", victim.halts);
         assert_eq!(victim.core.halted(), Some(victim.halts[0].as_str()));
+    }
+}
+
+/// The victim's next block with these consenters, as a configuration block if `data` is one.
+fn with_consenters(ids: &[u64], next_id: u64, config: bool) -> Bytes {
+    let good = Victim::follower(1);
+    let last = Block::decode(good.disk.block(3).unwrap()).unwrap();
+    let mut next = next_block(&last, 4, 5);
+    if config {
+        next.data.as_mut().unwrap().data = vec![config_envelope(4)];
+        next.header.as_mut().unwrap().data_hash =
+            block::data_hash(next.data.as_ref().unwrap()).to_vec().into();
+    }
+    let consenters =
+        BlockMetadata { consenter_ids: ids.to_vec(), next_consenter_id: next_id, raft_index: 5 };
+    let value = block::orderer_metadata_value(4 * u64::from(config), &consenters);
+    block::set_signature(&mut next, value, Bytes::new(), Bytes::new(), 4 * u64::from(config));
+    next.encode_to_vec().into()
+}
+
+#[test]
+fn r7_a_block_that_changes_more_than_one_consenter_halts_the_channel() {
+    for (ids, next_id, config) in
+        [(&[1, 2, 3, 4][..], 5, true), (&[1, 2][..], 4, true), (&[2, 1, 3][..], 4, true)]
+    {
+        let victim = commit_entry(with_consenters(ids, next_id, config));
+        assert_eq!(victim.halts, Vec::<String>::new(), "{ids:?}");
+        assert_eq!(victim.core.consenter_ids(), ids);
+    }
+    let many = "update of more than one consenter at a time is not supported";
+    for (ids, next_id, config, reason) in [
+        (&[1, 2, 3, 4, 5][..], 6, true, many),
+        (&[1, 2, 4][..], 5, true, many),
+        (&[1][..], 4, true, many),
+        (&[1, 2, 3, 7][..], 8, true, "consenter ids do not go on from 4"),
+        (&[1, 2, 3][..], 3, true, "consenter ids do not go on from 4"),
+        (&[1, 2][..], 4, false, "consenters change without a configuration"),
+    ] {
+        let victim = commit_entry(with_consenters(ids, next_id, config));
+        assert!(
+            victim.halts.iter().any(|halt| halt.contains(reason)),
+            "{ids:?}: {:?}",
+            victim.halts
+        );
     }
 }
 

@@ -95,6 +95,8 @@ pub(crate) struct Peer {
     pub votes: bool,
     /// It was a consenter and is none any more; it does not come back under this id.
     pub retired: bool,
+    /// Its disk was wiped or replaced by an older state.
+    pub lost_data: bool,
     requests: BTreeMap<RequestId, Asker>,
     promises: checks::Promises,
 }
@@ -389,6 +391,7 @@ impl Peer {
             config_seq: 0,
             votes: true,
             retired: false,
+            lost_data: false,
             requests: BTreeMap::new(),
             promises: checks::Promises::default(),
         }
@@ -425,7 +428,7 @@ fn config_class(update: Bytes, consenters: Consenters, current: usize) -> Class 
     Class::Config(Arc::new(ConfigChange { channel_id, update, consenters, current }))
 }
 
-fn config_envelope(name: u64) -> Bytes {
+pub(crate) fn config_envelope(name: u64) -> Bytes {
     let channel_header = ChannelHeader {
         r#type: HeaderType::Config as i32,
         channel_id: format!("configuration{name}"),

@@ -51,6 +51,7 @@ impl World {
     pub(crate) fn wipe(&mut self, id: NodeId) {
         let peer = self.peers.get_mut(&id).unwrap();
         peer.disk.wipe();
+        peer.lost_data = true;
         peer.votes = false;
         peer.promises = super::checks::Promises::default();
     }
@@ -59,6 +60,7 @@ impl World {
     pub(crate) fn restore(&mut self, id: NodeId, disk: Disk) {
         let peer = self.peers.get_mut(&id).unwrap();
         peer.disk = disk;
+        peer.lost_data = true;
         peer.promises = super::checks::Promises::default();
     }
 

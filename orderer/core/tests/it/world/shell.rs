@@ -73,7 +73,13 @@ impl World {
             Effect::LeaderChanged { term, is_self, .. } => self.leader_changed(node, term, is_self),
             Effect::MembersChanged => {}
             Effect::LeaderMissing => self.look_elsewhere(node),
-            Effect::LostData => self.peers.get_mut(&node).unwrap().votes = false,
+            Effect::LostData => {
+                let peer = self.peers.get_mut(&node).unwrap();
+                peer.votes = false;
+                if !peer.lost_data {
+                    self.violation(format!("node {node} is said to have lost data"));
+                }
+            }
             Effect::Evicted => self.retire(node),
             Effect::Halt { reason } => self.violation(format!("node {node} halted: {reason}")),
         }
