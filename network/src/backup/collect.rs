@@ -27,6 +27,11 @@ const LEFT_OUT: [&[&str]; 6] = [
 ];
 /// Locks of logs and databases.
 const LOCK: &str = "LOCK";
+/// Beside an orderer's log while blocks below it are missing. What else lies there stays out: by its own name for its
+/// data an orderer that was restored would pass for one that remembers its votes.
+const JOIN_BLOCK: &str = "join.block";
+/// Channels that an orderer has left.
+const REMOVED: &str = ".removed";
 /// The file by which a database is known.
 const CURRENT: &str = "CURRENT";
 
@@ -133,7 +138,8 @@ impl Collector {
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let (path, to) = (entry.path(), to.join(entry.file_name()));
-            let hidden = name(&path).starts_with('.') || name(&path) == LOCK;
+            let own = name(&path);
+            let hidden = own.starts_with('.') && own != REMOVED || own == LOCK;
             if hidden || left_out(&to) {
                 continue;
             }
@@ -156,6 +162,7 @@ impl Collector {
             let entry = entry.map_err(|error| Failure::file(&target, &error))?;
             self.note(&to.join(entry.file_name()), false)?;
         }
+        self.file(&from.join(JOIN_BLOCK), &to.join(JOIN_BLOCK))?;
         let path = to.to_string_lossy().into_owned();
         let chain = Chain { path, records: copied.records, last: copied.last_index };
         self.manifest.chains.push(chain);
