@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carecord_proto::common::MspPrincipal;
+use carecord_proto::common::msp_role::MspRoleType;
 
 use crate::member::Member;
 use crate::msp::Core;
@@ -141,6 +142,12 @@ impl Identity {
     /// The organisational units of the subject; none if the chain does not hold.
     pub fn ous(&self) -> &[OrganizationalUnit] {
         self.member.ous(&self.core)
+    }
+
+    /// Whether it is a node of its organisation, a peer or an orderer, and not a person.
+    pub fn is_node(&self) -> bool {
+        let has = |role| self.core.has_validated_role(&self.member, role).is_ok();
+        has(MspRoleType::Peer) || has(MspRoleType::Orderer)
     }
 
     /// The subject as one line, for logs and screens.

@@ -6,8 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use carecord_blocks::deliver::{Binding, Refusal, Request, Session, Step, View, without_data};
 use carecord_channel::SignedData;
-use carecord_comm::ahead::{Budget, Charged, Share, Taken};
+use carecord_comm::ahead::{self, Budget, Charged, Progress, Share, Taken};
 use carecord_monitoring::OrdererMetrics;
+use carecord_msp::Identity;
 use carecord_proto::common::{Block, Envelope, Status as Code};
 use carecord_proto::orderer::{DeliverResponse, deliver_response::Type};
 use prost::Message;
@@ -27,6 +28,7 @@ pub(crate) struct Stream {
     /// SHA-256 of the client's TLS certificate, where the listener requires one.
     pub(crate) binding: Option<Option<[u8; 32]>>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) responses: mpsc::Sender<Charged<DeliverResponse>>,
 }
 
@@ -76,11 +78,12 @@ impl Stream {
         let request = Request::open(envelope, now_ms(), binding)?;
         let channel = self.registry.get(&request.channel_id);
         let channel = channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
-        let share = self.budget.share(&request.creator);
+        let identity = channel.bundle().msps().identity(&request.creator).ok();
+        let share = self.budget.share(&who(identity.as_deref()), &self.progress);
         let view = view(&channel);
-        let expires = channel.bundle().msps().identity(&request.creator).map(|id| id.expires_at());
+        let expires = identity.map(|identity| identity.expires_at());
         let session =
-            Session::start(request, view, expires.ok(), |request| authorise(&channel, request))?;
+            Session::start(request, view, expires, |request| authorise(&channel, request))?;
         Ok((session, channel, share))
     }
 
@@ -183,6 +186,15 @@ fn authorise(channel: &ChannelHandle, request: &Request) -> Result<(), String> {
         signature: request.signature.clone(),
     };
     channel.bundle().evaluate(READERS, &[data]).map_err(|error| error.to_string())
+}
+
+/// On whose account a stream reads; who is unknown is refused before anything is read.
+fn who(identity: Option<&Identity>) -> ahead::Reader {
+    identity.map_or_else(ahead::Reader::default, |identity| ahead::Reader {
+        certificate: identity.certificate_der().to_vec(),
+        organisation: identity.msp_id().to_owned(),
+        is_node: identity.is_node(),
+    })
 }
 
 fn now_ms() -> i64 {

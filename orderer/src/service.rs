@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carecord_comm::ahead::{Ahead, Budget, ahead};
 use carecord_comm::orderer::atomic_broadcast_server::AtomicBroadcast;
-use carecord_comm::{PeerCertificate, peer_certificate};
+use carecord_comm::{PeerCertificate, peer_certificate, peer_connection};
 use carecord_monitoring::OrdererMetrics;
 use carecord_proto::common::Envelope;
 use carecord_proto::orderer::{BroadcastResponse, DeliverResponse};
@@ -49,12 +49,13 @@ impl AtomicBroadcast for ClientService {
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Self::DeliverStream>, Status> {
         let hash = peer_certificate(&request).map(PeerCertificate::hash).copied();
-        let (responses, stream) = ahead();
+        let (responses, stream, progress) = ahead(peer_connection(&request));
         let session = deliver::Stream {
             registry: Arc::clone(&self.registry),
             metrics: self.metrics.clone(),
             binding: self.binds_certificates.then_some(hash),
             budget: Arc::clone(&self.budget),
+            progress,
             responses,
         };
         tokio::spawn(session.run(request.into_inner()));

@@ -6,9 +6,10 @@ use carecord_blocks::deliver::Request as Seek;
 use carecord_blocks::deliver::{Binding, Refusal, Session, Step, View, without_data};
 use carecord_channel::SignedData;
 use carecord_comm::{
-    ahead::{Budget, Charged, Share, Taken, ahead},
-    peer_certificate,
+    ahead::{self, Budget, Charged, Progress, Share, Taken, ahead},
+    peer_certificate, peer_connection,
 };
+use carecord_msp::Identity;
 use carecord_proto::{
     common::{Block, Envelope, Status as DeliverStatus},
     protos::{BlockAndPrivateData, DeliverResponse, deliver_response::Type},
@@ -24,6 +25,7 @@ use crate::{acl, channel::Channel, clock, peer::Peer};
 struct Reader {
     peer: Arc<Peer>,
     budget: Arc<Budget>,
+    progress: Arc<Progress>,
     content: Content,
     certificate_hash: Option<[u8; 32]>,
     messages: mpsc::Sender<Charged<DeliverResponse>>,
@@ -38,10 +40,10 @@ pub(super) fn deliver(
     request: Request<Streaming<Envelope>>,
     content: Content,
 ) -> Responses {
-    let (messages, stream) = ahead();
+    let (messages, stream, progress) = ahead(peer_connection(&request));
     let certificate_hash = peer_certificate(&request).map(|certificate| *certificate.hash());
     let DeliverService { peer, budget } = service.clone();
-    let reader = Reader { peer, budget, content, certificate_hash, messages };
+    let reader = Reader { peer, budget, progress, content, certificate_hash, messages };
     tokio::spawn(async move {
         let metrics = &reader.peer.config().metrics.deliver;
         metrics.streams_opened.inc();
@@ -97,10 +99,10 @@ impl Reader {
     }
 
     async fn follow(&self, channel: &Arc<Channel>, seek: Seek) -> Result<Refusal, Gone> {
-        let expires_at = channel.bundle().msps().identity(&seek.creator);
-        let expires_at = expires_at.ok().map(|identity| identity.expires_at());
+        let identity = channel.bundle().msps().identity(&seek.creator).ok();
+        let expires_at = identity.as_ref().map(|identity| identity.expires_at());
         let authorise = |seek: &Seek| self.authorise(channel, seek);
-        let share = self.budget.share(&seek.creator);
+        let share = self.budget.share(&who(identity.as_deref()), &self.progress);
         let mut session = match Session::start(seek, view(channel), expires_at, authorise) {
             Ok(session) => session,
             Err(refusal) => return Ok(refusal),
@@ -197,6 +199,15 @@ impl Reader {
             Binding::Off
         }
     }
+}
+
+/// On whose account a stream reads; who is unknown is refused before anything is read.
+fn who(identity: Option<&Identity>) -> ahead::Reader {
+    identity.map_or_else(ahead::Reader::default, |identity| ahead::Reader {
+        certificate: identity.certificate_der().to_vec(),
+        organisation: identity.msp_id().to_owned(),
+        is_node: identity.is_node(),
+    })
 }
 
 fn view(channel: &Channel) -> View {

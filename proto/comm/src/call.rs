@@ -8,20 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use carecord_monitoring::GrpcMetrics;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Sleep,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::{Code, Status, body::Body, codegen::http, service::Routes};
 use tower::Service;
 
 use crate::{
     Limits,
     fairness::{ActiveCall, ConnectionShare},
+    inbound::{Inbound, Question, Terms},
     limits::MAX_COUNTED_METHODS,
+    messages::MessageCounter,
     status::code_name,
 };
 
@@ -49,6 +48,7 @@ pub(crate) struct Calls {
     routes: Routes,
     limits: HashMap<&'static str, (Arc<Semaphore>, usize)>,
     request_timeout: Duration,
+    inbound: Inbound,
     metrics: Option<GrpcMetrics>,
     methods: RwLock<HashMap<String, Arc<Method>>>,
 }
@@ -86,21 +86,6 @@ struct Place {
     _call: ActiveCall,
 }
 
-/// A request body: a stream's is counted, the others must end in time.
-struct Question {
-    body: Incoming,
-    meter: Option<(GrpcMetrics, Arc<Method>)>,
-    messages: MessageCounter,
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-/// Finds where messages begin in a body: each has a flag byte and its length before it.
-#[derive(Default)]
-struct MessageCounter {
-    prefix: Vec<u8>,
-    left: usize,
-}
-
 // === impl Calls ===
 
 impl Calls {
@@ -111,7 +96,8 @@ impl Calls {
             .iter()
             .map(|(service, limit)| (*service, (Arc::new(Semaphore::new(*limit)), *limit)))
             .collect();
-        Self { routes, limits, request_timeout, metrics, methods: RwLock::default() }
+        let inbound = Inbound::default();
+        Self { routes, limits, request_timeout, inbound, metrics, methods: RwLock::default() }
     }
 
     pub(crate) fn connection(&self) -> OpenConnection {
@@ -136,11 +122,15 @@ impl Calls {
             .as_ref()
             .filter(|meter| meter.method.is_stream)
             .map(|meter| (meter.metrics.clone(), Arc::clone(&meter.method)));
-        let deadline =
-            (!sends_stream(path)).then(|| Box::pin(tokio::time::sleep(self.request_timeout)));
-        let messages = MessageCounter::default();
+        let terms = Terms::of(path, sends_stream(path), self.request_timeout);
+        let allowance = self.inbound.of(&share.inbound);
+        let on_messages = counted.map(|(metrics, method)| {
+            move |begun| {
+                metrics.messages_received.with_label_values(&method.labels()).inc_by(begun);
+            }
+        });
         let request =
-            request.map(|body| Body::new(Question { body, meter: counted, messages, deadline }));
+            request.map(|body| Body::new(Question::new(body, terms, allowance, on_messages)));
         let Ok(response) = self.routes.clone().call(request).await;
         let (parts, body) = response.into_parts();
         let mut meter = meter;
@@ -252,7 +242,7 @@ impl HttpBody for Answer {
                 meter.code = status_code(trailers).unwrap_or(Code::Unknown);
             }
             if let (true, Some(data)) = (meter.method.is_stream, frame.data_ref()) {
-                let sent = this.messages.count(data);
+                let sent = this.messages.take(data).begun;
                 meter.metrics.messages_sent.with_label_values(&meter.method.labels()).inc_by(sent);
             }
         }
@@ -268,67 +258,6 @@ impl HttpBody for Answer {
     }
 }
 
-impl HttpBody for Question {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
-        // The deadline comes first: a request that trickles in is never without a next piece.
-        if let Some(deadline) = &mut this.deadline
-            && deadline.as_mut().poll(cx).is_ready()
-        {
-            let late = Status::deadline_exceeded("the request did not arrive whole in time");
-            return Poll::Ready(Some(Err(late.into())));
-        }
-        let frame = std::task::ready!(Pin::new(&mut this.body).poll_frame(cx));
-        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
-        if let (Some(data), Some((metrics, method))) = (data, &this.meter) {
-            let received = this.messages.count(data);
-            metrics.messages_received.with_label_values(&method.labels()).inc_by(received);
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-// === impl MessageCounter ===
-
-impl MessageCounter {
-    const PREFIX_BYTES: usize = 5;
-
-    /// How many messages begin in `data`, the next piece of the body.
-    fn count(&mut self, mut data: &[u8]) -> u64 {
-        let mut begun = 0;
-        while !data.is_empty() {
-            let skipped = self.left.min(data.len());
-            data.advance(skipped);
-            self.left -= skipped;
-            let wanted = (Self::PREFIX_BYTES - self.prefix.len()).min(data.len());
-            self.prefix.extend_from_slice(&data[..wanted]);
-            data.advance(wanted);
-            if let [_, length @ ..] = self.prefix.as_slice()
-                && let Ok(length) = length.try_into()
-            {
-                self.left = u32::from_be_bytes(length) as usize;
-                self.prefix.clear();
-                begun += 1;
-            }
-        }
-        begun
-    }
-}
-
 /// Whether the client of a method sends a stream of requests.
 fn sends_stream(path: &str) -> bool {
     REQUEST_STREAMS.iter().any(|stream| path.starts_with(stream)) && !path.starts_with(UNARY)
@@ -341,22 +270,6 @@ fn status_code(headers: &http::HeaderMap) -> Option<Code> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn message(length: u8) -> Vec<u8> {
-        let mut bytes = vec![0, 0, 0, 0, length];
-        bytes.extend(std::iter::repeat_n(7, length.into()));
-        bytes
-    }
-
-    #[test]
-    fn messages_are_counted_however_the_body_is_cut() {
-        let body: Vec<u8> = [message(3), message(0), message(9), message(1)].concat();
-        for piece in 1..=body.len() {
-            let mut counter = MessageCounter::default();
-            let begun: u64 = body.chunks(piece).map(|data| counter.count(data)).sum();
-            assert_eq!(begun, 4, "pieces of {piece} bytes");
-        }
-    }
 
     #[test]
     fn methods_are_labelled_as_fabric_labels_them() {

@@ -11,11 +11,11 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 
-use crate::{Limits, limits::CONNECTION_SHARE_DIVISOR};
+use crate::{Limits, inbound::ConnectionInbound, limits::CONNECTION_SHARE_DIVISOR};
 
 /// Counts the open connections of each address.
 pub(crate) struct Addresses {
@@ -33,10 +33,18 @@ pub(crate) struct AddressPlace {
 pub(crate) struct ConnectionShare {
     services: HashMap<&'static str, (Arc<Semaphore>, usize)>,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) inbound: ConnectionInbound,
 }
 
-/// Whether a connection has open calls, and since when it has none.
-pub(crate) struct Activity(Mutex<Use>);
+/// Whether a connection has open calls, since when it has none, and whether it is to be cut.
+pub(crate) struct Activity {
+    state: Mutex<Use>,
+    cut: Notify,
+}
+
+/// The connection of a request, for a service that has to cut it; a request extension.
+#[derive(Clone)]
+pub struct Connection(pub(crate) Arc<Activity>);
 
 struct Use {
     open: usize,
@@ -97,7 +105,8 @@ impl ConnectionShare {
             (*service, (Arc::new(Semaphore::new(share)), share))
         };
         let services = limits.calls_per_service.iter().map(share).collect();
-        Self { services, activity: Arc::new(Activity::new()) }
+        let (activity, inbound) = (Arc::new(Activity::new()), ConnectionInbound::default());
+        Self { services, activity, inbound }
     }
 
     /// A place of `service` for this connection; `Err` with its share if that is used up.
@@ -110,19 +119,25 @@ impl ConnectionShare {
 // === impl Activity ===
 
 impl Activity {
-    fn new() -> Self {
-        Self(Mutex::new(Use { open: 0, called: false, since: Instant::now() }))
+    pub(crate) fn new() -> Self {
+        let state = Mutex::new(Use { open: 0, called: false, since: Instant::now() });
+        Self { state, cut: Notify::new() }
     }
 
     pub(crate) fn begin(self: &Arc<Self>) -> ActiveCall {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         state.open += 1;
         state.called = true;
         ActiveCall(Arc::clone(self))
     }
 
+    /// Returns when a service has asked to cut the connection.
+    pub(crate) async fn cut(&self) {
+        self.cut.notified().await;
+    }
+
     pub(crate) fn is_in_use(&self) -> bool {
-        locked(&self.0).open > 0
+        locked(&self.state).open > 0
     }
 
     /// Returns when the connection has been without calls for too long.
@@ -135,7 +150,7 @@ impl Activity {
 
     /// When to look again; `None` if the connection has been quiet for too long.
     fn wait(&self, limits: &Limits) -> Option<Duration> {
-        let state = locked(&self.0);
+        let state = locked(&self.state);
         if state.open > 0 {
             return Some(limits.idle_timeout);
         }
@@ -144,9 +159,22 @@ impl Activity {
     }
 }
 
+impl Connection {
+    /// Ends the connection and with it all of its calls.
+    pub fn cut(&self) {
+        self.0.cut.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
 impl Drop for ActiveCall {
     fn drop(&mut self) {
-        let mut state = locked(&self.0.0);
+        let mut state = locked(&self.0.state);
         state.open -= 1;
         state.since = Instant::now();
     }

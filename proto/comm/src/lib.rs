@@ -9,7 +9,9 @@ pub mod dial;
 mod fairness;
 mod https;
 mod identity;
+mod inbound;
 pub mod limits;
+mod messages;
 mod server;
 pub mod status;
 pub mod tls;
@@ -34,11 +36,15 @@ mod generated {
 }
 
 pub use dial::{Endpoint, dial};
+pub use fairness::Connection;
 pub use generated::*;
 pub use https::HttpsClient;
 pub use identity::TlsIdentity;
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
-pub use server::{PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate};
+pub use server::{
+    PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate,
+    peer_connection,
+};
 pub use status::{code_name, error_details, with_details};
 pub use tls::{ClientAuth, ClientTls, HandshakeClock, ServerTls};
 

@@ -8,10 +8,22 @@ use std::time::Duration;
 
 /// The largest message in either direction, as in Fabric.
 pub const MAX_MESSAGE_BYTES: usize = 100 << 20;
+/// The largest request of a deliver stream: a position and an identity.
+pub(crate) const MAX_SEEK_BYTES: usize = 1 << 20;
 /// Bytes of one stream that may be under way before the receiver has taken them.
-pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// The same for all streams of a connection together.
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// A request message up to this size needs no place in the budget of unfinished messages.
+pub(crate) const UNCOUNTED_MESSAGE_BYTES: usize = 16 << 10;
+/// Bytes of unfinished request messages of one connection at a time: one of the largest.
+pub(crate) const CONNECTION_INBOUND_BYTES: usize = MAX_MESSAGE_BYTES + (4 << 20);
+/// The same for all connections of a server together.
+pub(crate) const SERVER_INBOUND_BYTES: usize = 256 << 20;
+/// How long a message may wait for its place in that budget.
+pub(crate) const INBOUND_WAIT: Duration = Duration::from_secs(2);
+/// The slowest that a large message of a request stream may arrive, in bytes a second.
+pub(crate) const MIN_INBOUND_RATE: u64 = 1 << 20;
 /// The largest set of headers.
 pub(crate) const MAX_HEADER_BYTES: u32 = 64 << 10;
 /// How often a server asks whether a silent client is still there, and how long it waits.
@@ -50,7 +62,7 @@ pub struct Limits {
     pub first_call_timeout: Duration,
     /// How long it may be without an open call after its last one; then it is closed.
     pub idle_timeout: Duration,
-    /// How long the one request of a call may take to arrive whole; streams of requests are exempt.
+    /// How long the request of a call may take to arrive whole; in a stream of requests each message that was begun.
     pub request_timeout: Duration,
     /// Calls at once of one service, by its full name; a call above it is refused, and so is one by
     /// which a single connection would have more than half.

@@ -24,7 +24,7 @@ use tonic::{codegen::http, service::Routes};
 use crate::{
     Error, Limits, ServerTls,
     call::Calls,
-    fairness::{Activity, Addresses, ConnectionShare},
+    fairness::{Activity, Addresses, Connection, ConnectionShare},
     limits,
 };
 
@@ -93,6 +93,11 @@ pub fn peer_certificate<T>(request: &tonic::Request<T>) -> Option<&PeerCertifica
 /// The address of a request's sender, for log lines.
 pub fn peer_address<T>(request: &tonic::Request<T>) -> Option<SocketAddr> {
     request.extensions().get::<PeerAddress>().map(|address| address.0)
+}
+
+/// The connection of a request; `None` outside a server of this crate.
+pub fn peer_connection<T>(request: &tonic::Request<T>) -> Option<Connection> {
+    request.extensions().get().cloned()
 }
 
 /// The time until which a request's sender waits, if it said so (`grpc-timeout`).
@@ -248,6 +253,7 @@ async fn converse<S>(
     let share = Arc::new(ConnectionShare::new(&shared.limits));
     let service = service_fn(|mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(PeerAddress(address));
+        request.extensions_mut().insert(Connection(Arc::clone(&share.activity)));
         if let Some(certificate) = &certificate {
             request.extensions_mut().insert(certificate.clone());
         }
@@ -261,6 +267,10 @@ async fn converse<S>(
     let ended = tokio::select! {
         ended = &mut connection => Some(ended),
         () = stopping(&mut stopped) => None,
+        () = activity.cut() => {
+            tracing::info!(%address, "connection is cut: what was sent is not read");
+            return;
+        }
         () = activity.quiet(&shared.limits) => {
             tracing::debug!(%address, "connection without calls is closed");
             connection.as_mut().graceful_shutdown();
