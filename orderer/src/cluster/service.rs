@@ -46,6 +46,17 @@ impl ClusterService {
     pub(crate) fn new(registry: Arc<Registry>, streams: IntGauge) -> Self {
         Self { registry, streams }
     }
+
+    /// A consenter of some channel; from anybody else nothing is read, so that nobody else's bytes take room.
+    fn known(&self, certificate: &PeerCertificate) -> Result<(), Status> {
+        let of =
+            |channel: &ChannelHandle| channel.members().by_certificate(certificate.der()).is_some();
+        if self.registry.all().iter().any(of) {
+            return Ok(());
+        }
+        let node = short(certificate);
+        Err(Status::permission_denied(format!("node {node} is not member of any channel")))
+    }
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -60,6 +71,7 @@ impl Cluster for ClusterService {
         request: Request<Streaming<StepRequest>>,
     ) -> Result<Response<Self::StepStream>, Status> {
         let certificate = certificate(&request)?;
+        self.known(&certificate)?;
         let (answers, stream) = mpsc::channel(ANSWERS);
         let session = Session { registry: Arc::clone(&self.registry), certificate, answers };
         let streams = self.streams.clone();
@@ -190,6 +202,11 @@ fn member(channel: &ChannelHandle, certificate: &PeerCertificate) -> Result<Node
 
 /// One text for an unknown channel and for a stranger, so that strangers learn no channel names.
 fn not_member(certificate: &PeerCertificate, channel: &str) -> Status {
-    let hash: String = certificate.hash()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-    Status::permission_denied(format!("node {hash} is not member of channel {channel}"))
+    let node = short(certificate);
+    Status::permission_denied(format!("node {node} is not member of channel {channel}"))
+}
+
+/// A certificate as a log line and an error name it.
+fn short(certificate: &PeerCertificate) -> String {
+    certificate.hash()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -25,6 +25,10 @@ use crate::limits::{
 };
 use crate::messages::{MessageCounter, Piece};
 
+/// Methods that are asked for blocks with a few bytes.
+const SEEKS: [&str; 3] =
+    ["/protos.Deliver/", "/orderer.AtomicBroadcast/Deliver", "/carecord.orderer.Cluster/Blocks"];
+
 /// What the unfinished messages of a server may take together.
 pub(crate) struct Inbound(Arc<Semaphore>);
 
@@ -111,7 +115,7 @@ impl Allowance {
 impl Terms {
     /// `is_stream`: the client sends any number of requests, for as long as it likes.
     pub(crate) fn of(path: &str, is_stream: bool, timeout: Duration) -> Self {
-        let is_seek = path.starts_with("/protos.Deliver/") || path.ends_with("Broadcast/Deliver");
+        let is_seek = SEEKS.iter().any(|seek| path.starts_with(seek));
         let max_bytes = if is_seek { MAX_SEEK_BYTES } else { MAX_MESSAGE_BYTES };
         Self { max_bytes, is_stream, timeout }
     }
