@@ -95,7 +95,10 @@ async fn step(
     requests: Vec<StepRequest>,
 ) -> (Vec<StepResponse>, Option<tonic::Status>) {
     let requests = tokio_stream::iter(requests);
-    let mut answers = ClusterClient::new(channel).step(requests).await.unwrap().into_inner();
+    let mut answers = match ClusterClient::new(channel).step(requests).await {
+        Ok(answers) => answers.into_inner(),
+        Err(refused) => return (Vec::new(), Some(refused)),
+    };
     let mut all = Vec::new();
     loop {
         match answers.message().await {
