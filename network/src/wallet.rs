@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use carecord_health::ids::{Id, KeyHash};
 use carecord_sdk::health::{Peers, Person, random_id};
+use carecord_sdk::vault::PeerAt;
 use carecord_sdk::wrap::EncryptionKey;
 use sha2::{Digest, Sha256};
 
@@ -88,7 +89,9 @@ impl Session {
         let mut peers = std::collections::BTreeMap::new();
         for member in members {
             let node = self.file().peer_of(member)?;
-            peers.insert(node.msp_id.clone(), self.connect(node, user)?);
+            let channel = self.connect(node, user)?;
+            let address = node.address.clone();
+            peers.insert(node.msp_id.clone(), PeerAt { channel, address });
         }
         Ok(Arc::new(peers))
     }

@@ -72,3 +72,8 @@ pub mod wellformed;
 mod wire_types;
 
 pub use error::{Malformed, decode};
+
+/// The name by which a signed request means one vault: that of an organisation's peer at the address clients know.
+pub fn vault_name(msp_id: &str, address: &str) -> String {
+    format!("{msp_id}@{address}")
+}

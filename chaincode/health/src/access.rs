@@ -15,8 +15,8 @@
 
 use crate::{
     events::RecordAccess,
-    ids::{Id, KeyHash, Kid},
-    model::{DataKey, Record, RecordStatus, Subject},
+    ids::{ContentId, Id, KeyHash, Kid},
+    model::{DataKey, Record, RecordStatus, Subject, Version},
     store,
     vocabulary::Decision,
 };
@@ -138,6 +138,27 @@ pub fn may_delete_wraps(state: &dyn Committed, record: &Id, by: &KeyHash) -> boo
 /// Whether this identity may store and fetch ciphertexts: any registered, active person.
 pub fn may_store(state: &dyn Committed, by: &KeyHash) -> bool {
     subject(state, by).is_ok_and(|s| s.active)
+}
+
+/// Whether this is a key that the subject registered: the current one, or the one before, for wraps under way meanwhile.
+///
+/// Revoked ones and those of suspended people too: no wrap to them is released, and one reader's change of key must not
+/// make the wraps of all others fail.
+pub fn is_registered_key(state: &dyn Committed, subject: &Id, kid: &Kid) -> bool {
+    let subject = read::<Subject>(state, &store::subject(subject));
+    let Some(key) = subject.ok().and_then(|subject| subject.encryption_key) else { return false };
+    let registration = key.registration;
+    registration.kid == *kid || registration.previous.as_ref() == Some(kid)
+}
+
+/// Whether this version of a record is committed with this content.
+pub fn names_content(state: &dyn Committed, record: &Id, version: u64, cid: &ContentId) -> bool {
+    read::<Version>(state, &store::version(record, version)).is_ok_and(|v| v.cid == *cid)
+}
+
+/// The content of a record's current version.
+pub fn current_content(state: &dyn Committed, record: &Id) -> Option<ContentId> {
+    read::<Record>(state, &store::record(record)).ok().map(|record| record.cid)
 }
 
 fn subject(state: &dyn Committed, key: &KeyHash) -> Result<Subject, NotGranted> {

@@ -59,6 +59,13 @@ impl TestIdentity {
         Self { creator, key, caller }
     }
 
+    /// A member whose certificate a CA has issued: serialized identity and key.
+    pub fn issued(creator: Bytes, key_pem: &str) -> Self {
+        let key = KeyPair::from_pem(key_pem).expect("a key");
+        let caller = Caller::from_creator(&creator).expect("a certificate");
+        Self { creator, key, caller }
+    }
+
     /// The creator bytes of its transactions.
     pub fn creator(&self) -> &Bytes {
         &self.creator

@@ -104,6 +104,7 @@ fn node_config(
             client_roots: vec![made(parts, &node.organisation).folder.tls_ca_certificate()],
         }),
         log: LogConfig::default(),
+        vault: None,
     })
 }
 

@@ -54,6 +54,39 @@ pub struct NodeConfig {
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
+    /// Limits of the vault; peers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultConfig>,
+}
+
+/// What a peer's vault takes, and from whom how much; what is left out has its default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultConfig {
+    /// The address by which clients name this vault, if it is not the node's `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// MiB that one person may have stored without a committed record that names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed_mib_per_person: Option<u32>,
+    /// Contents that one person may have stored so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed_contents_per_person: Option<u32>,
+    /// MiB that the people of one organisation may have stored so, together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed_mib_per_organisation: Option<u32>,
+    /// After how many hours a content that no record names is removed; 0 is never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unnamed_hours: Option<u32>,
+    /// MiB of the disk that the vault leaves free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_mib: Option<u32>,
+    /// Wraps of one version of a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wraps_per_version: Option<u32>,
+    /// Wraps of all versions of a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wraps_per_record: Option<u32>,
 }
 
 /// TLS files of a node.
@@ -175,6 +208,7 @@ mod tests {
             },
             operations_tls: Some(OperationsTlsConfig { client_roots: vec!["/n/own.crt".into()] }),
             log: LogConfig::default(),
+            vault: Some(VaultConfig { unnamed_hours: Some(48), ..VaultConfig::default() }),
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
             peer.join(&genesis).map_err(|error| failed(config, &error))?;
         }
     }
-    let vault = vault::service(&peer, &config.data_dir.join(VAULT))?;
+    let vault = vault::service(config, &peer, &config.data_dir.join(VAULT))?;
     let routes = peer.routes().add_service(vault);
     let handle = peer.serve(routes).await.map_err(|error| failed(config, &error))?;
     let watched = Arc::clone(&peer);

@@ -7,10 +7,14 @@ use carecord_channel::Bundle;
 use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_comm::vault::vault_server::VaultServer;
 use carecord_peer::Peer;
+use carecord_proto::common::Envelope;
+use carecord_proto::envelope;
 use carecord_proto::protos::TxValidationCode;
 use carecord_proto::transaction;
-use carecord_vault::{Committed, Contents, Ledger, VaultService, Wraps};
+use carecord_proto::{block, decode, vault_name};
+use carecord_vault::{Committed, Contents, Ledger, Limits, Store, VaultService};
 
+use super::config::{NodeConfig, VaultConfig};
 use crate::bringup::now_unix_s;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -24,12 +28,50 @@ const READER: &str = "vault";
 struct OwnLedger(Arc<Peer>);
 
 /// The vault's service over its stores in `dir`, which hold primary data.
-pub(super) fn service(peer: &Arc<Peer>, dir: &Path) -> Outcome<VaultServer<VaultService>> {
+pub(super) fn service(
+    config: &NodeConfig,
+    peer: &Arc<Peer>,
+    dir: &Path,
+) -> Outcome<VaultServer<VaultService>> {
     let failed = |error: carecord_vault::Error| Failure::new(Code::Vault, error).at(dir.display());
     let contents = Contents::open(&dir.join(CONTENTS)).map_err(failed)?;
-    let wraps = Wraps::open(&dir.join(WRAPS), now_unix_s()).map_err(failed)?;
-    let service = VaultService::new(Arc::new(OwnLedger(Arc::clone(peer))), contents, wraps);
+    let store = Store::open(&dir.join(WRAPS), now_unix_s()).map_err(failed)?;
+    let settings = config.vault.clone().unwrap_or_default();
+    let name = vault_name(&config.msp_id, settings.address.as_ref().unwrap_or(&config.address));
+    let ledger = Arc::new(OwnLedger(Arc::clone(peer)));
+    let service = VaultService::new(&name, ledger, contents, store, limits(&settings));
+    let sweeping = service.clone();
+    tokio::spawn(async move { sweeping.keep_clean().await });
     Ok(VaultServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+fn limits(settings: &VaultConfig) -> Limits {
+    let Limits {
+        wraps_per_version,
+        wraps_per_record,
+        unnamed_bytes_per_person,
+        unnamed_contents_per_person,
+        unnamed_bytes_per_organisation,
+        unnamed_seconds,
+        free_bytes,
+    } = Limits::default();
+    let mib = |set: Option<u32>, default| set.map_or(default, |mib| u64::from(mib) << 20);
+    let count = |set: Option<u32>, default| set.map_or(default, |count| count as usize);
+    let contents = settings.unnamed_contents_per_person;
+    Limits {
+        wraps_per_version: count(settings.wraps_per_version, wraps_per_version),
+        wraps_per_record: count(settings.wraps_per_record, wraps_per_record),
+        unnamed_bytes_per_person: mib(settings.unnamed_mib_per_person, unnamed_bytes_per_person),
+        unnamed_contents_per_person: contents.map_or(unnamed_contents_per_person, u64::from),
+        unnamed_bytes_per_organisation: mib(
+            settings.unnamed_mib_per_organisation,
+            unnamed_bytes_per_organisation,
+        ),
+        unnamed_seconds: settings
+            .unnamed_hours
+            .map_or(unnamed_seconds, |hours| 3600 * i64::from(hours)),
+        free_bytes: mib(settings.free_mib, free_bytes),
+    }
 }
 
 // === impl OwnLedger ===
@@ -54,5 +96,14 @@ impl Ledger for OwnLedger {
         let channel = self.0.channel(channel)?;
         let mut state = channel.ledger().simulator(READER).ok()?;
         Some(state.get(carecord_health::NAME, key).ok()??.to_vec())
+    }
+
+    fn time(&self, channel: &str) -> Option<i64> {
+        let channel = self.0.channel(channel)?;
+        let newest = channel.ledger().height().checked_sub(1)?;
+        let newest = channel.ledger().block(newest).ok()??;
+        let last = decode::<Envelope>("Envelope", block::envelopes(&newest).last()?).ok()?;
+        let opened = envelope::Opened::open(&last).ok()?;
+        Some(opened.channel_header.timestamp?.seconds)
     }
 }

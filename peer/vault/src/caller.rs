@@ -9,7 +9,8 @@ use carecord_proto::carecord::vault::{
 };
 use prost::Message;
 
-use crate::limits::REQUEST_WINDOW_SECONDS;
+use crate::limits::{NONCE_BYTES, REQUEST_WINDOW_SECONDS};
+use crate::once::{Moment, Once};
 use crate::{Error, Ledger};
 
 /// The policy that a caller's signature must satisfy.
@@ -23,23 +24,42 @@ pub(crate) trait Header: Message + Default {
     fn channel(&self) -> &str;
     fn identity(&self) -> &Bytes;
     fn timestamp(&self) -> i64;
+    fn nanos(&self) -> u32;
+    fn vault(&self) -> &str;
+    fn nonce(&self) -> &Bytes;
 }
 
 /// A caller whose signature over exactly these bytes holds.
 pub(crate) struct Verified<H> {
     pub(crate) header: H,
     pub(crate) key: KeyHash,
+    pub(crate) msp_id: String,
 }
 
-/// Checks time, identity, signature and the channel's Readers policy.
+impl<H: Header> Verified<H> {
+    /// The request as it is remembered.
+    pub(crate) fn once(&self) -> Once {
+        let at = Moment { seconds: self.header.timestamp(), nanos: self.header.nanos() };
+        Once { caller: self.key.clone(), nonce: self.header.nonce().clone(), at }
+    }
+}
+
+/// Checks receiver, time, identity, signature and the channel's Readers policy. `own` is this vault's name.
 pub(crate) fn verify<H: Header>(
     ledger: &dyn Ledger,
+    own: &str,
     signed: &SignedRequest,
     now: i64,
 ) -> Result<Verified<H>, Error> {
     let header = H::decode(signed.request.clone()).map_err(|_| Error::Malformed("header"))?;
     if header.call() != H::CALL {
         return Err(Error::Malformed("the header is for another call"));
+    }
+    if header.vault() != own {
+        return Err(Error::OtherVault { own: own.to_owned() });
+    }
+    if header.nonce().len() != NONCE_BYTES {
+        return Err(Error::Malformed("a nonce has 16 bytes"));
     }
     if now.abs_diff(header.timestamp()) > REQUEST_WINDOW_SECONDS.unsigned_abs() {
         return Err(Error::OutsideWindow);
@@ -55,7 +75,9 @@ pub(crate) fn verify<H: Header>(
         signature: signed.signature.clone(),
     };
     bundle.evaluate(POLICY, &[data]).map_err(refused)?;
-    Ok(Verified { key: key_hash(header.identity())?, header })
+    let caller = Caller::from_creator(header.identity()).map_err(refused)?;
+    let key = KeyHash::new(caller.key_hash).ok_or(Error::Unauthenticated)?;
+    Ok(Verified { key, msp_id: caller.msp_id, header })
 }
 
 /// The name under which the ledger knows the key of an identity.
@@ -85,6 +107,15 @@ macro_rules! header {
             }
             fn timestamp(&self) -> i64 {
                 self.timestamp
+            }
+            fn nanos(&self) -> u32 {
+                self.nanos
+            }
+            fn vault(&self) -> &str {
+                &self.vault
+            }
+            fn nonce(&self) -> &Bytes {
+                &self.nonce
             }
         }
     )*};
@@ -120,25 +151,50 @@ mod tests {
         fn health_value(&self, _: &str, _: &str) -> Option<Vec<u8>> {
             None
         }
+        fn time(&self, _: &str) -> Option<i64> {
+            None
+        }
     }
 
     fn signed(header: &impl Message) -> SignedRequest {
         SignedRequest { request: header.encode_to_vec().into(), signature: Bytes::new() }
     }
 
+    const OWN: &str = "A@here:1";
+
+    fn put_wraps() -> PutWrapsHeader {
+        PutWrapsHeader {
+            call: "PutWraps".to_owned(),
+            vault: OWN.to_owned(),
+            nonce: vec![1; NONCE_BYTES].into(),
+            ..PutWrapsHeader::default()
+        }
+    }
+
+    fn error<H: Header>(header: &impl Message, now: i64) -> Option<Error> {
+        verify::<H>(&NoChannel, OWN, &signed(header), now).err()
+    }
+
     #[test]
     fn a_signature_for_one_call_serves_no_other() {
-        let header = PutWrapsHeader { call: "PutWraps".to_owned(), ..PutWrapsHeader::default() };
-        let as_itself = verify::<PutWrapsHeader>(&NoChannel, &signed(&header), 0);
-        assert!(matches!(as_itself.err(), Some(Error::Unauthenticated)), "no such channel");
-        let as_delete = verify::<DeleteWrapsHeader>(&NoChannel, &signed(&header), 0);
-        assert!(matches!(as_delete.err(), Some(Error::Malformed(_))));
+        let as_itself = error::<PutWrapsHeader>(&put_wraps(), 0);
+        assert!(matches!(as_itself, Some(Error::Unauthenticated)), "no such channel");
+        let as_delete = error::<DeleteWrapsHeader>(&put_wraps(), 0);
+        assert!(matches!(as_delete, Some(Error::Malformed(_))));
     }
 
     #[test]
     fn a_request_that_is_too_old_is_refused_before_anything_is_looked_up() {
-        let header = GetHeader { call: "Get".to_owned(), timestamp: 1, ..GetHeader::default() };
-        let late = verify::<GetHeader>(&NoChannel, &signed(&header), REQUEST_WINDOW_SECONDS + 2);
-        assert!(matches!(late.err(), Some(Error::OutsideWindow)));
+        let late = error::<PutWrapsHeader>(&put_wraps(), REQUEST_WINDOW_SECONDS + 1);
+        assert!(matches!(late, Some(Error::OutsideWindow)));
+    }
+
+    #[test]
+    fn a_request_names_its_vault_and_has_a_nonce() {
+        let elsewhere = PutWrapsHeader { vault: "A@there:1".to_owned(), ..put_wraps() };
+        let refused = error::<PutWrapsHeader>(&elsewhere, 0);
+        assert!(matches!(refused, Some(Error::OtherVault { own }) if own == OWN));
+        let short = PutWrapsHeader { nonce: vec![1; NONCE_BYTES - 1].into(), ..put_wraps() };
+        assert!(matches!(error::<PutWrapsHeader>(&short, 0), Some(Error::Malformed(_))));
     }
 }

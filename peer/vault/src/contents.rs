@@ -26,6 +26,9 @@ pub struct Incoming {
     cid: String,
 }
 
+/// A ciphertext that is whole and durable, but has no name yet; dropped, it leaves nothing.
+pub struct Whole(Incoming);
+
 // === impl Contents ===
 
 impl Contents {
@@ -63,6 +66,28 @@ impl Contents {
         })
     }
 
+    /// Whether a ciphertext is there.
+    pub(crate) fn has(&self, cid: &str) -> bool {
+        place(&self.root, cid).exists()
+    }
+
+    /// Removes a ciphertext; one that is not there is removed already.
+    pub(crate) fn remove(&self, cid: &str) -> Result<(), Error> {
+        let path = place(&self.root, cid);
+        match fs::remove_file(&path) {
+            Ok(()) => sync_folder(path.parent().expect("a content lies in a folder")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::disk(&path)(error)),
+        }
+    }
+
+    /// Bytes of the disk that are free.
+    pub(crate) fn free_bytes(&self) -> Result<u64, Error> {
+        let disk = rustix::fs::statvfs(&self.root)
+            .map_err(|error| Error::disk(&self.root)(error.into()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Opens a ciphertext for reading.
     pub fn read(&self, cid: &str) -> Result<File, Error> {
         if !content::is_id(cid) {
@@ -90,22 +115,33 @@ impl Incoming {
         self.file.write_all(bytes).map_err(Error::disk(&self.path))
     }
 
-    /// Checks size and content id, makes the file durable and gives it its name; answers its size.
-    pub fn finish(mut self) -> Result<u64, Error> {
+    /// Checks size and content id and makes the bytes durable; [`Whole::place`] gives them their name.
+    pub fn finish(mut self) -> Result<Whole, Error> {
         let hasher = std::mem::take(&mut self.hasher);
         if self.taken != self.announced || hasher.finish() != self.cid {
             return Err(Error::ContentMismatch);
         }
         self.file.sync_all().map_err(Error::disk(&self.path))?;
-        let place = place(&self.root, &self.cid);
+        Ok(Whole(self))
+    }
+}
+
+// === impl Whole ===
+
+impl Whole {
+    /// Gives the file its name; answers its size.
+    pub fn place(self) -> Result<u64, Error> {
+        let Self(incoming) = self;
+        let Incoming { root, path, cid, .. } = &incoming;
+        let place = place(root, cid);
         let folder = place.parent().expect("a content lies in a folder");
         if !folder.exists() {
             fs::create_dir_all(folder).map_err(Error::disk(folder))?;
-            sync_folder(&self.root)?;
+            sync_folder(root)?;
         }
-        fs::rename(&self.path, &place).map_err(Error::disk(&place))?;
+        fs::rename(path, &place).map_err(Error::disk(&place))?;
         sync_folder(folder)?;
-        Ok(self.taken)
+        Ok(incoming.taken)
     }
 }
 
@@ -138,7 +174,7 @@ mod tests {
         for piece in bytes.chunks(1000) {
             incoming.write(piece)?;
         }
-        incoming.finish()
+        incoming.finish()?.place()
     }
 
     #[test]

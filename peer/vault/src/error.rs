@@ -36,6 +36,39 @@ pub enum Error {
     /// An upload stood still for too long; nothing was stored.
     #[error("CR-VLT-015 the upload stood still for too long; send it again")]
     Stalled,
+    /// A wrap for a key that the ledger does not know as its recipient's.
+    #[error("CR-VLT-016 a wrap is for a key that its recipient has not registered; fetch it again")]
+    NotRegistered,
+    /// Something that no reader could open.
+    #[error("CR-VLT-017 a wrap has no known suite, or not the lengths of its suite")]
+    NoWrap,
+    /// As many wraps as a record, or a version of it, can have.
+    #[error("CR-VLT-018 the record has as many wraps as it can have; its owner deletes old ones")]
+    WrapsFull,
+    /// The person, or their organisation, has stored too much that no record names yet.
+    #[error("CR-VLT-019 too many bytes stored for records that are not committed; commit them")]
+    Quota,
+    /// The disk has no more than its reserve; nothing was stored.
+    #[error("CR-VLT-022 the vault's disk is nearly full; its operator must make room")]
+    DiskLow,
+    /// A content on the disk is not what its id says.
+    #[error("CR-VLT-023 the stored content is damaged; its operator restores it from a copy")]
+    Damaged,
+    /// The request is meant for somebody else.
+    #[error("CR-VLT-043 the request is for another vault than {own}")]
+    OtherVault {
+        /// The name of this vault.
+        own: String,
+    },
+    /// A nonce that this caller has used.
+    #[error("CR-VLT-044 the request was served before; sign it anew")]
+    Replayed,
+    /// The wrap's owner has deleted it after the request was signed.
+    #[error("CR-VLT-045 the wrap was deleted after the request was signed")]
+    DeletedSince,
+    /// More writes than the vault remembers.
+    #[error("CR-VLT-046 too many requests within half an hour; wait")]
+    TooManyRequests,
     /// The disk failed; nothing was confirmed.
     #[error("CR-VLT-020 the vault's disk failed at {what}: {source}")]
     Disk {
@@ -60,12 +93,21 @@ impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::Malformed(_) | Error::OutsideWindow | Error::TooManyWraps => {
-                Self::invalid_argument(text)
-            }
+            Error::Malformed(_)
+            | Error::OutsideWindow
+            | Error::OtherVault { .. }
+            | Error::TooManyWraps
+            | Error::NoWrap => Self::invalid_argument(text),
             Error::Unauthenticated | Error::Denied => Self::permission_denied(text),
-            Error::ContentMismatch => Self::data_loss(text),
-            Error::TooLarge { .. } | Error::Busy => Self::resource_exhausted(text),
+            Error::ContentMismatch | Error::Damaged => Self::data_loss(text),
+            Error::TooLarge { .. }
+            | Error::Busy
+            | Error::WrapsFull
+            | Error::Quota
+            | Error::DiskLow
+            | Error::TooManyRequests => Self::resource_exhausted(text),
+            Error::Replayed => Self::already_exists(text),
+            Error::NotRegistered | Error::DeletedSince => Self::failed_precondition(text),
             Error::Stalled => Self::deadline_exceeded(text),
             Error::NoContent => Self::not_found(text),
             Error::Disk { what, source } => {

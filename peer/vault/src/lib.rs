@@ -8,11 +8,17 @@
 //! Everything here is primary data: it cannot be rebuilt from blocks, so it is durable before it is confirmed.
 
 mod caller;
+mod claims;
 mod contents;
 mod error;
 pub mod limits;
+mod once;
+mod requests;
 mod service;
+mod store;
+mod sweep;
 mod transfers;
+mod uploads;
 mod wraps;
 
 use std::sync::Arc;
@@ -22,8 +28,10 @@ use carecord_proto::protos::ChaincodeEvent;
 
 pub use contents::Contents;
 pub use error::Error;
+pub use limits::Limits;
 pub use service::VaultService;
-pub use wraps::Wraps;
+pub use store::Store;
+pub use sweep::Swept;
 
 /// A committed, valid transaction, as far as the vault looks at it.
 #[derive(Clone, Debug)]
@@ -42,4 +50,6 @@ pub trait Ledger: Send + Sync + 'static {
     fn valid_transaction(&self, channel: &str, tx_id: &str) -> Option<Committed>;
     /// The committed value of a key of chaincode `health`.
     fn health_value(&self, channel: &str, key: &str) -> Option<Vec<u8>>;
+    /// The time of the newest committed block, as its last transaction tells, in seconds since 1970; `None` if unknown.
+    fn time(&self, channel: &str) -> Option<i64>;
 }

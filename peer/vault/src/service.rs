@@ -6,47 +6,78 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use carecord_comm::vault::vault_server::Vault;
-use carecord_health::access::{self, Request as Access};
-use carecord_health::events::RECORD_ACCESS;
-use carecord_health::ids::{Id, Kid};
 use carecord_proto::carecord::vault::{
-    DeleteWrapsHeader, DeleteWrapsResponse, GetHeader, GetResponse, PutHeader, PutRequest,
-    PutResponse, PutWrapsHeader, PutWrapsResponse, ReleaseWrapHeader, ReleaseWrapResponse,
-    SignedRequest, Wrap, put_request,
+    DeleteWrapsResponse, GetResponse, PutRequest, PutResponse, PutWrapsResponse,
+    ReleaseWrapResponse, SignedRequest, put_request,
 };
+use carecord_proto::content::Hasher;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::caller::{self, Verified, key_hash};
-use crate::contents::Incoming;
-use crate::limits::{
-    CHUNK_BYTES, CHUNKS_WAITING, TRANSFER_PAUSE_MAX, WRAP_BYTES_MAX, WRAPS_PER_REQUEST,
-};
-use crate::transfers::{Place, Transfers};
-use crate::{Contents, Error, Ledger, Wraps};
-
-/// The chaincode whose events are evidence.
-const HEALTH: &str = "health";
+use crate::limits::{CHUNK_BYTES, CHUNKS_WAITING, SWEEP_PAUSE, TRANSFER_PAUSE_MAX};
+use crate::sweep::Swept;
+use crate::transfers::Transfers;
+use crate::{Contents, Error, Ledger, Limits, Store};
 
 /// The service; cheap to clone.
 #[derive(Clone)]
 pub struct VaultService(Arc<Inner>);
 
-struct Inner {
-    ledger: Arc<dyn Ledger>,
-    contents: Contents,
-    wraps: Wraps,
-    transfers: Arc<Transfers>,
+/// What all requests work with.
+pub(crate) struct Inner {
+    /// The name by which requests mean this vault.
+    pub(crate) name: String,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) contents: Contents,
+    pub(crate) store: Arc<Store>,
+    pub(crate) limits: Limits,
+    pub(crate) transfers: Arc<Transfers>,
+    /// When contents were last looked through on behalf of somebody over their quota.
+    pub(crate) settled: Mutex<Option<std::time::Instant>>,
+}
+
+/// A ciphertext on its way out; its id is checked behind its last byte.
+struct Outgoing {
+    cid: String,
+    file: File,
+    hasher: Hasher,
 }
 
 // === impl VaultService ===
 
 impl VaultService {
-    /// A vault over these stores that believes this ledger.
-    pub fn new(ledger: Arc<dyn Ledger>, contents: Contents, wraps: Wraps) -> Self {
-        let transfers = Arc::default();
-        Self(Arc::new(Inner { ledger, contents, wraps, transfers }))
+    /// A vault of this [`name`](carecord_proto::vault_name) over these stores that believes this ledger.
+    pub fn new(
+        name: &str,
+        ledger: Arc<dyn Ledger>,
+        contents: Contents,
+        store: Store,
+        limits: Limits,
+    ) -> Self {
+        let name = name.to_owned();
+        let store = Arc::new(store);
+        let (transfers, settled) = (Arc::default(), Mutex::default());
+        Self(Arc::new(Inner { name, ledger, contents, store, limits, transfers, settled }))
+    }
+
+    /// Removes contents that no record names, now and then, until the future is dropped.
+    pub async fn keep_clean(&self) {
+        if self.0.limits.unnamed_seconds == 0 {
+            tracing::warn!("contents that no record names are never removed, as configured");
+        }
+        loop {
+            tokio::time::sleep(SWEEP_PAUSE).await;
+            if let Err(status) = self.sweep(now()).await {
+                tracing::warn!(reason = status.message(), "contents could not be looked through");
+            }
+        }
+    }
+
+    /// Looks through the contents that no record names, as of `now`.
+    pub async fn sweep(&self, now: i64) -> Result<Swept, Status> {
+        self.blocking(move |inner| inner.sweep(now)).await
     }
 
     /// Runs a check or a disk access beside the runtime's threads.
@@ -61,16 +92,12 @@ impl VaultService {
 
     async fn send_content(
         &self,
-        mut content: File,
+        mut content: Outgoing,
         sender: &mpsc::Sender<Result<GetResponse, Status>>,
     ) {
         loop {
             let read = self.blocking(move |_| {
-                let mut chunk = vec![0; CHUNK_BYTES];
-                let count = content
-                    .read(&mut chunk)
-                    .map_err(|source| Error::Disk { what: "a content".to_owned(), source })?;
-                chunk.truncate(count);
+                let chunk = content.next()?;
                 Ok((content, chunk))
             });
             let answer = match read.await {
@@ -92,6 +119,26 @@ impl VaultService {
     }
 }
 
+// === impl Outgoing ===
+
+impl Outgoing {
+    /// The next bytes; none at the end, if what was read is what the id says.
+    fn next(&mut self) -> Result<Vec<u8>, Error> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let count = self
+            .file
+            .read(&mut chunk)
+            .map_err(|source| Error::Disk { what: self.cid.clone(), source })?;
+        chunk.truncate(count);
+        self.hasher.update(&chunk);
+        if count == 0 && std::mem::take(&mut self.hasher).finish() != self.cid {
+            tracing::error!(cid = self.cid, "a stored content is damaged");
+            return Err(Error::Damaged);
+        }
+        Ok(chunk)
+    }
+}
+
 #[tonic::async_trait]
 impl Vault for VaultService {
     type GetStream = ReceiverStream<Result<GetResponse, Status>>;
@@ -106,7 +153,7 @@ impl Vault for VaultService {
             return Err(Error::Malformed("the first part is not a header").into());
         };
         let begun = self.blocking(move |inner| inner.begin_put(&signed)).await?;
-        let (mut incoming, cid, _place) = begun;
+        let (mut incoming, upload) = begun;
         while let Some(part) = part(&mut parts).await? {
             let put_request::Part::Chunk(chunk) = part else {
                 return Err(Error::Malformed("a second header").into());
@@ -119,8 +166,8 @@ impl Vault for VaultService {
                 })
                 .await?;
         }
-        let size = self.blocking(move |_| incoming.finish()).await?;
-        Ok(Response::new(PutResponse { size, cid }))
+        let stored = self.blocking(move |inner| inner.finish_put(incoming, &upload)).await?;
+        Ok(Response::new(stored))
     }
 
     async fn get(
@@ -128,7 +175,9 @@ impl Vault for VaultService {
         request: Request<SignedRequest>,
     ) -> Result<Response<Self::GetStream>, Status> {
         let signed = request.into_inner();
-        let (content, place) = self.blocking(move |inner| inner.open_content(&signed)).await?;
+        let opened = self.blocking(move |inner| inner.open_content(&signed)).await?;
+        let (cid, file, place) = opened;
+        let content = Outgoing { cid, file, hasher: Hasher::default() };
         let (sender, stream) = mpsc::channel(CHUNKS_WAITING);
         let vault = self.clone();
         tokio::spawn(async move {
@@ -166,97 +215,6 @@ impl Vault for VaultService {
     }
 }
 
-// === impl Inner ===
-
-impl Inner {
-    fn begin_put(&self, signed: &SignedRequest) -> Result<(Incoming, String, Place), Error> {
-        let caller: Verified<PutHeader> = self.verify(signed)?;
-        self.may_store(&caller.header.channel_id, &caller)?;
-        let place = self.transfers.enter(&caller.key)?;
-        let PutHeader { cid, size, .. } = caller.header;
-        Ok((self.contents.begin(&cid, size)?, cid, place))
-    }
-
-    fn open_content(&self, signed: &SignedRequest) -> Result<(File, Place), Error> {
-        let caller: Verified<GetHeader> = self.verify(signed)?;
-        self.may_store(&caller.header.channel_id, &caller)?;
-        let place = self.transfers.enter(&caller.key)?;
-        Ok((self.contents.read(&caller.header.cid)?, place))
-    }
-
-    fn put_wraps(&self, signed: &SignedRequest) -> Result<(), Error> {
-        let caller: Verified<PutWrapsHeader> = self.verify(signed)?;
-        let PutWrapsHeader { channel_id, record_id, wraps, .. } = caller.header;
-        if wraps.len() > WRAPS_PER_REQUEST || wraps.iter().any(is_too_large) {
-            return Err(Error::TooManyWraps);
-        }
-        let record = id(record_id)?;
-        let state = self.state(&channel_id);
-        let mut named = Vec::with_capacity(wraps.len());
-        for wrap in wraps {
-            let data_key = id(wrap.data_key_id.clone())?;
-            if !access::may_put_wraps(&state, &record, &data_key, &caller.key) {
-                return Err(Error::Denied);
-            }
-            named.push((data_key, kid(wrap.recipient_kid.clone())?, wrap));
-        }
-        // Only the owner may replace a wrap that is there: nobody else can take a reader's key away.
-        let may_replace = access::may_delete_wraps(&state, &record, &caller.key);
-        self.wraps.put(&channel_id, &record, &named, may_replace)
-    }
-
-    fn release_wrap(&self, signed: &SignedRequest) -> Result<Wrap, Error> {
-        let now = now();
-        let caller: Verified<ReleaseWrapHeader> = self.verify(signed)?;
-        let ReleaseWrapHeader { channel_id, record_id, recipient_kid, transaction_id, .. } =
-            caller.header;
-        let (record, recipient) = (id(record_id)?, kid(recipient_kid)?);
-        let committed = self.ledger.valid_transaction(&channel_id, &transaction_id);
-        let committed = committed.ok_or(Error::Denied)?;
-        if key_hash(&committed.creator)? != caller.key {
-            return Err(Error::Denied);
-        }
-        let event = committed
-            .event
-            .filter(|event| event.chaincode_id == HEALTH && event.event_name == RECORD_ACCESS);
-        let event = event.ok_or(Error::Denied)?;
-        let asked = Access { record: &record, reader: &caller.key, recipient: &recipient, now };
-        let evidence = access::access_granted(&event.payload, &asked).map_err(denied)?;
-        access::still_granted(&self.state(&channel_id), &evidence).map_err(denied)?;
-        let data_key = evidence.data_key.as_ref().ok_or(Error::Denied)?;
-        let wrap = self.wraps.get(&channel_id, &record, data_key, &recipient)?;
-        let wrap = wrap.ok_or(Error::Denied)?;
-        if !self.wraps.use_once(&channel_id, &transaction_id, now)? {
-            return Err(Error::Denied);
-        }
-        Ok(wrap)
-    }
-
-    fn delete_wraps(&self, signed: &SignedRequest) -> Result<u32, Error> {
-        let caller: Verified<DeleteWrapsHeader> = self.verify(signed)?;
-        let DeleteWrapsHeader { channel_id, record_id, recipient_kid, .. } = caller.header;
-        let record = id(record_id)?;
-        if !access::may_delete_wraps(&self.state(&channel_id), &record, &caller.key) {
-            return Err(Error::Denied);
-        }
-        let recipient = if recipient_kid.is_empty() { None } else { Some(kid(recipient_kid)?) };
-        self.wraps.delete(&channel_id, &record, recipient.as_ref())
-    }
-
-    fn verify<H: caller::Header>(&self, signed: &SignedRequest) -> Result<Verified<H>, Error> {
-        caller::verify(self.ledger.as_ref(), signed, now())
-    }
-
-    fn may_store<H>(&self, channel: &str, caller: &Verified<H>) -> Result<(), Error> {
-        let allowed = access::may_store(&self.state(channel), &caller.key);
-        if allowed { Ok(()) } else { Err(Error::Denied) }
-    }
-
-    fn state(&self, channel: &str) -> impl Fn(&str) -> Option<Vec<u8>> {
-        move |key| self.ledger.health_value(channel, key)
-    }
-}
-
 /// The next part of an upload; one that does not come in time ends it.
 async fn part(parts: &mut Streaming<PutRequest>) -> Result<Option<put_request::Part>, Status> {
     let next = tokio::time::timeout(TRANSFER_PAUSE_MAX, parts.message()).await;
@@ -264,24 +222,7 @@ async fn part(parts: &mut Streaming<PutRequest>) -> Result<Option<put_request::P
     Ok(next.and_then(|request| request.part))
 }
 
-fn denied(reason: access::NotGranted) -> Error {
-    tracing::info!(%reason, "wrap not released");
-    Error::Denied
-}
-
-fn is_too_large(wrap: &Wrap) -> bool {
-    wrap.enc.len() + wrap.ciphertext.len() > WRAP_BYTES_MAX
-}
-
-fn id(text: String) -> Result<Id, Error> {
-    Id::new(text).ok_or(Error::Malformed("record or data key id"))
-}
-
-fn kid(text: String) -> Result<Kid, Error> {
-    Kid::new(text).ok_or(Error::Malformed("key id"))
-}
-
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -1,71 +1,141 @@
 //! Key wraps, and the access transactions that were used to get one: small, synced, deletable.
 //!
-//! Keys: `w/<channel>/<record>/<data key>/<recipient>` → wrap; `u/<channel>/<tx id>` → time of use, big-endian. Every
-//! part has a fixed alphabet without `/`, so no key can reach into another's range.
+//! A delete leaves a row with its time for as long as an older signed request could still be accepted, so that what was
+//! signed before the delete brings nothing back, in whatever order the two arrive.
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use carecord_health::ids::{Id, Kid};
 use carecord_proto::carecord::vault::Wrap;
-use parking_lot::Mutex;
 use prost::Message;
-use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::WriteBatch;
 
-use crate::Error;
-use crate::limits::USED_KEPT_SECONDS;
+use crate::limits::{BATCH_KEYS, Limits, USED_KEPT_SECONDS};
+use crate::once::{Moment, Once, horizon};
+use crate::store::seconds;
+use crate::{Error, Store};
 
-/// Memory for writes not yet flushed; wraps are small and rare.
-const MEMTABLE_BYTES: usize = 1 << 20;
+/// Stands for every recipient, or every data key.
+const ALL: &str = "*";
 
-/// The store of wraps.
-pub struct Wraps {
-    db: DB,
-    /// Held from looking something up to writing it, so that of two requests at once one comes first.
-    writes: Mutex<()>,
+/// A wrap with its checked names.
+pub(crate) type Named = (Id, Kid, Wrap);
+
+/// Which wraps of a record a delete means.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Which<'a> {
+    pub(crate) recipient: Option<&'a Kid>,
+    pub(crate) data_key: Option<&'a Id>,
 }
 
-// === impl Wraps ===
+// === impl Which ===
 
-impl Wraps {
-    /// Opens the store, and forgets uses that no evidence can live long enough to repeat.
-    pub fn open(path: &Path, now: i64) -> Result<Self, Error> {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        // A record that a crash cut short at the end is dropped; damage before it is an error, not a shorter log.
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-        options.set_paranoid_checks(true);
-        options.set_write_buffer_size(MEMTABLE_BYTES);
-        options.set_max_write_buffer_number(2);
-        options.set_max_open_files(64);
-        options.set_keep_log_file_num(2);
-        options.set_max_background_jobs(1);
-        let wraps = Self { db: DB::open(&options, path)?, writes: Mutex::default() };
-        wraps.forget_uses(now)?;
-        Ok(wraps)
+impl Which<'_> {
+    fn tombstone(self, channel: &str, record: &Id) -> String {
+        tombstone(
+            channel,
+            record,
+            self.recipient.map_or(ALL, Kid::as_str),
+            self.data_key.map_or(ALL, Id::as_str),
+        )
     }
 
+    /// Whether it means the wrap under `rest`: data key and recipient.
+    fn means(self, rest: &str) -> bool {
+        let Some((data_key, recipient)) = rest.split_once('/') else { return false };
+        self.data_key.is_none_or(|id| id.as_str() == data_key)
+            && self.recipient.is_none_or(|kid| kid.as_str() == recipient)
+    }
+}
+
+// === impl Store ===
+
+impl Store {
     /// Stores wraps of a record, all or none. One that is there for the same reader and data key stays as it is, unless
     /// `may_replace`.
-    pub fn put(
+    pub(crate) fn put(
         &self,
-        channel: &str,
-        record: &Id,
-        wraps: &[(Id, Kid, Wrap)],
+        (channel, record): (&str, &Id),
+        wraps: &[Named],
         may_replace: bool,
+        (once, now): (&Once, i64),
+        limits: &Limits,
     ) -> Result<(), Error> {
         let mut batch = WriteBatch::default();
-        let _writes = self.writes.lock();
+        let mut writing = self.writing();
+        let mut new = HashSet::new();
+        let mut added = HashMap::<&Id, usize>::new();
         for (data_key, recipient, wrap) in wraps {
+            if self.deleted_since(channel, record, (data_key, recipient), once.at)? {
+                return Err(Error::DeletedSince);
+            }
             let key = wrap_key(channel, record, data_key, recipient);
-            if may_replace || self.db.get(&key)?.is_none() {
+            let is_there = self.has(&key)?;
+            if !is_there && new.insert(key.clone()) {
+                *added.entry(data_key).or_default() += 1;
+            }
+            if may_replace || !is_there {
                 batch.put(key, wrap.encode_to_vec());
             }
         }
-        Ok(self.db.write_opt(batch, &synced())?)
+        self.room_for(channel, record, &added, limits)?;
+        writing.admit(self, once, now, &mut batch)?;
+        self.write(batch)
+    }
+
+    /// Refuses what would exceed the number of wraps of the record or of one of its versions.
+    fn room_for(
+        &self,
+        channel: &str,
+        record: &Id,
+        added: &HashMap<&Id, usize>,
+        limits: &Limits,
+    ) -> Result<(), Error> {
+        let prefix = range(channel, record);
+        let mut of_version: HashMap<&str, usize> =
+            added.iter().map(|(id, count)| (id.as_str(), *count)).collect();
+        let mut of_record: usize = added.values().sum();
+        if of_record == 0 {
+            return Ok(());
+        }
+        self.each(&prefix, |key, _| {
+            of_record += 1;
+            let data_key = key[prefix.len()..].split('/').next().unwrap_or_default();
+            if let Some(count) = of_version.get_mut(data_key) {
+                *count += 1;
+            }
+            let full = of_record > limits.wraps_per_record;
+            Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        let version_full = of_version.values().any(|count| *count > limits.wraps_per_version);
+        if version_full || of_record > limits.wraps_per_record {
+            return Err(Error::WrapsFull);
+        }
+        Ok(())
+    }
+
+    fn deleted_since(
+        &self,
+        channel: &str,
+        record: &Id,
+        (data_key, recipient): (&Id, &Kid),
+        at: Moment,
+    ) -> Result<bool, Error> {
+        for recipient in [recipient.as_str(), ALL] {
+            for data_key in [data_key.as_str(), ALL] {
+                let row = self.db.get_pinned(tombstone(channel, record, recipient, data_key))?;
+                let deleted = row.and_then(|row| Moment::from_bytes(&row));
+                if deleted.is_some_and(|deleted| at <= deleted) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The wrap of a data key for one reader.
-    pub fn get(
+    pub(crate) fn get(
         &self,
         channel: &str,
         record: &Id,
@@ -77,171 +147,127 @@ impl Wraps {
     }
 
     /// Notes that an access transaction was used; false if it was used before.
-    pub fn use_once(&self, channel: &str, tx_id: &str, now: i64) -> Result<bool, Error> {
+    pub(crate) fn use_once(&self, channel: &str, tx_id: &str, now: i64) -> Result<bool, Error> {
         let key = format!("u/{channel}/{tx_id}");
-        let _writes = self.writes.lock();
-        if self.db.get(&key)?.is_some() {
+        let _writing = self.writing();
+        if self.has(&key)? {
             return Ok(false);
         }
-        self.db.put_opt(&key, now.to_be_bytes(), &synced())?;
+        let mut batch = WriteBatch::default();
+        batch.put(key, now.to_be_bytes());
+        self.write(batch)?;
         Ok(true)
     }
 
-    /// Deletes a record's wraps, for one reader or all; answers how many there were.
+    /// Deletes a record's wraps, for one reader or all, of one version or all; answers how many there were.
     ///
-    /// The bytes leave the disk with it: the tables are rewritten before the answer.
-    pub fn delete(
+    /// The bytes leave the disk with it: the tables are rewritten before the answer, or at the next start if a crash
+    /// comes between. A delete that finds nothing costs one small write.
+    pub(crate) fn delete(
         &self,
-        channel: &str,
-        record: &Id,
-        recipient: Option<&Kid>,
+        (channel, record): (&str, &Id),
+        which: Which<'_>,
+        (once, now): (&Once, i64),
     ) -> Result<u32, Error> {
-        let prefix = format!("w/{channel}/{record}/");
+        let mut writing = self.writing();
         let mut batch = WriteBatch::default();
-        let mut deleted = 0;
-        for (key, _) in self.with_prefix(&prefix)? {
-            let is_theirs = |kid: &Kid| {
-                key.rsplit(|byte| *byte == b'/').next() == Some(kid.as_str().as_bytes())
-            };
-            if recipient.is_none_or(is_theirs) {
-                batch.delete(&key);
-                deleted += 1;
-            }
-        }
-        self.db.write_opt(batch, &synced())?;
-        self.db.flush()?;
-        let end = format!("w/{channel}/{record}0"); // '0' follows '/'
-        self.db.compact_range(Some(prefix.as_str()), Some(end.as_str()));
+        writing.admit(self, once, now, &mut batch)?;
+        let tombstone = which.tombstone(channel, record);
+        let earlier = self.db.get(&tombstone)?.and_then(|row| Moment::from_bytes(&row));
+        let latest = earlier.map_or(once.at, |earlier| earlier.max(once.at));
+        batch.put(tombstone, latest.to_bytes());
+        self.write(batch)?;
+        let deleted = self.delete_rows(channel, record, which)?;
+        drop(writing);
+        self.compact_deleted()?;
         Ok(deleted)
     }
 
-    fn forget_uses(&self, now: i64) -> Result<(), Error> {
-        for (key, value) in self.with_prefix("u/")? {
-            let used = value.as_slice().try_into().map_or(0, i64::from_be_bytes);
-            if now.saturating_sub(used) > USED_KEPT_SECONDS {
-                self.db.delete(key)?;
+    /// Deletes in batches: neither values nor all keys are held at a time.
+    fn delete_rows(&self, channel: &str, record: &Id, which: Which<'_>) -> Result<u32, Error> {
+        let prefix = range(channel, record);
+        let mut batch = WriteBatch::default();
+        let mut deleted = 0;
+        self.each(&prefix, |key, _| {
+            if which.means(&key[prefix.len()..]) {
+                batch.delete(key);
+                deleted += 1;
             }
+            if batch.len() >= BATCH_KEYS {
+                self.delete_batch(channel, record, std::mem::take(&mut batch))?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if !batch.is_empty() {
+            self.delete_batch(channel, record, batch)?;
         }
-        Ok(())
+        Ok(deleted)
     }
 
-    fn with_prefix(&self, prefix: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        let mut found = Vec::new();
-        let from = IteratorMode::From(prefix.as_bytes(), Direction::Forward);
-        for entry in self.db.iterator(from) {
-            let (key, value) = entry?;
-            if !key.starts_with(prefix.as_bytes()) {
-                break;
-            }
-            found.push((key.into_vec(), value.into_vec()));
-        }
-        Ok(found)
+    /// One batch of deletes, with the note that bytes are to be rewritten.
+    fn delete_batch(&self, channel: &str, record: &Id, mut batch: WriteBatch) -> Result<(), Error> {
+        let note = self.db.latest_sequence_number().to_be_bytes();
+        batch.put(format!("c/{channel}/{record}"), note);
+        self.write(batch)
     }
+
+    /// Rewrites the tables that deletes have left bytes in.
+    pub(crate) fn compact_deleted(&self) -> Result<(), Error> {
+        let _compaction = self.compactions.lock();
+        loop {
+            let mut due = None;
+            self.each("c/", |key, note| {
+                due = Some((key.to_owned(), note.to_vec()));
+                Ok(ControlFlow::Break(()))
+            })?;
+            let Some((key, note)) = due else { return Ok(()) };
+            let record = key.trim_start_matches('c');
+            let (from, to) = (format!("w{record}/"), format!("w{record}0")); // '0' follows '/'
+            self.db.flush()?;
+            self.db.compact_range(Some(from.as_str()), Some(to.as_str()));
+            let _writing = self.writing();
+            // A delete that came meanwhile has written its own note over this one.
+            if self.db.get(&key)?.as_deref() == Some(&note) {
+                self.db.delete(&key)?;
+            }
+        }
+    }
+
+    /// Forgets uses that no evidence lives long enough to repeat, and deletes that no request is older than.
+    pub(crate) fn forget(&self, now: i64) -> Result<(), Error> {
+        self.delete_where("u/", |used| now.saturating_sub(seconds(used)) > USED_KEPT_SECONDS)?;
+        self.delete_where("t/", |row| {
+            Moment::from_bytes(row).is_none_or(|deleted| deleted.seconds < horizon(now))
+        })
+    }
+
+    fn delete_where(&self, prefix: &str, is_over: impl Fn(&[u8]) -> bool) -> Result<(), Error> {
+        let mut batch = WriteBatch::default();
+        let _writing = self.writing();
+        self.each(prefix, |key, value| {
+            if is_over(value) {
+                batch.delete(key);
+            }
+            if batch.len() >= BATCH_KEYS {
+                self.write(std::mem::take(&mut batch))?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.write(batch)
+    }
+}
+
+fn range(channel: &str, record: &Id) -> String {
+    format!("w/{channel}/{record}/")
 }
 
 fn wrap_key(channel: &str, record: &Id, data_key: &Id, recipient: &Kid) -> String {
-    format!("w/{channel}/{record}/{data_key}/{recipient}")
+    format!("{}{data_key}/{recipient}", range(channel, record))
 }
 
-fn synced() -> WriteOptions {
-    let mut options = WriteOptions::default();
-    options.set_sync(true);
-    options
+fn tombstone(channel: &str, record: &Id, recipient: &str, data_key: &str) -> String {
+    format!("t/{channel}/{record}/{recipient}/{data_key}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(digit: char) -> Id {
-        Id::new(digit.to_string().repeat(32)).unwrap()
-    }
-
-    fn kid(digit: char) -> Kid {
-        Kid::new(digit.to_string().repeat(32)).unwrap()
-    }
-
-    fn wrap(secret: &str) -> Wrap {
-        Wrap { ciphertext: secret.to_owned().into(), ..Wrap::default() }
-    }
-
-    #[test]
-    fn a_deleted_wrap_is_gone_and_so_are_its_bytes() {
-        let dir = tempfile::tempdir().unwrap();
-        let secret = "the-wrapped-bytes-of-a-key";
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        let both = [(id('d'), kid('1'), wrap(secret)), (id('d'), kid('2'), wrap("other"))];
-        wraps.put("care", &id('a'), &both, false).unwrap();
-        assert!(on_disk(dir.path(), secret), "the scan can find it");
-
-        assert_eq!(wraps.delete("care", &id('a'), Some(&kid('1'))).unwrap(), 1);
-        assert_eq!(wraps.get("care", &id('a'), &id('d'), &kid('1')).unwrap(), None);
-        assert!(wraps.get("care", &id('a'), &id('d'), &kid('2')).unwrap().is_some());
-        drop(wraps);
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        assert_eq!(wraps.delete("care", &id('a'), None).unwrap(), 1);
-        drop(wraps);
-        assert!(!on_disk(dir.path(), secret));
-    }
-
-    #[test]
-    fn only_who_may_replace_replaces_a_wrap_that_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        let put = |text: &str, may_replace| {
-            let named = [(id('d'), kid('1'), wrap(text))];
-            wraps.put("care", &id('a'), &named, may_replace).unwrap();
-            wraps.get("care", &id('a'), &id('d'), &kid('1')).unwrap().unwrap().ciphertext
-        };
-        assert_eq!(put("first", false), "first");
-        assert_eq!(put("second", false), "first");
-        assert_eq!(put("third", true), "third");
-    }
-
-    #[test]
-    fn damage_in_the_middle_of_the_log_is_an_error_and_not_a_loss() {
-        let dir = tempfile::tempdir().unwrap();
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        for digit in ['1', '2', '3', '4'] {
-            wraps.put("care", &id('a'), &[(id('d'), kid(digit), wrap("w"))], false).unwrap();
-        }
-        drop(wraps);
-        let log = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
-        let log = log.filter(|path| path.extension().is_some_and(|e| e == "log"));
-        let log = log.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
-        let mut bytes = std::fs::read(&log).unwrap();
-        bytes[20] ^= 1;
-        std::fs::write(&log, bytes).unwrap();
-        assert!(Wraps::open(dir.path(), 0).is_err());
-    }
-
-    #[test]
-    fn an_access_transaction_serves_once_also_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        assert!(wraps.use_once("care", "tx", 100).unwrap());
-        assert!(!wraps.use_once("care", "tx", 101).unwrap());
-        drop(wraps);
-        let wraps = Wraps::open(dir.path(), 100 + USED_KEPT_SECONDS).unwrap();
-        assert!(!wraps.use_once("care", "tx", 102).unwrap());
-    }
-
-    #[test]
-    fn of_many_uses_at_once_one_is_served() {
-        let dir = tempfile::tempdir().unwrap();
-        let wraps = Wraps::open(dir.path(), 0).unwrap();
-        let served = std::thread::scope(|scope| {
-            let tries: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| wraps.use_once("care", "tx", 1).unwrap())).collect();
-            tries.into_iter().map(|t| t.join().unwrap()).filter(|served| *served).count()
-        });
-        assert_eq!(served, 1);
-    }
-
-    fn on_disk(path: &Path, text: &str) -> bool {
-        std::fs::read_dir(path).unwrap().any(|entry| {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
-            bytes.windows(text.len()).any(|window| window == text.as_bytes())
-        })
-    }
-}
+mod tests;

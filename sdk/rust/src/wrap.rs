@@ -59,6 +59,7 @@ pub fn wrap(
     Ok(Wrap {
         data_key_id: data_key_id.to_owned(),
         recipient_kid: recipient_kid.to_owned(),
+        recipient_id: String::new(),
         suite: SUITE,
         enc: enc.to_bytes().to_vec().into(),
         ciphertext: ciphertext.into(),

@@ -3,11 +3,12 @@
 use carecord_chaincode::serde_json::{self, Value, json};
 use carecord_health::{
     access::{
-        ACCESS_SECONDS_MAX, CLOCK_SKEW, NotGranted, Request, access_granted, may_delete_wraps,
-        may_put_wraps, may_store, still_granted,
+        ACCESS_SECONDS_MAX, CLOCK_SKEW, NotGranted, Request, access_granted, current_content,
+        is_registered_key, may_delete_wraps, may_put_wraps, may_store, names_content,
+        still_granted,
     },
     events::RecordAccess,
-    ids::{Id, KeyHash, Kid},
+    ids::{ContentId, Id, KeyHash, Kid},
 };
 
 use crate::{
@@ -224,4 +225,41 @@ fn evidence_for_one_record_never_serves_the_data_key_of_another() {
     record["dataKey"] = json!(opened.evidence.data_key);
     let args = ["records:Add", &record.to_string()];
     opened.town.refused(&opened.doctor.identity, &args, "CR-CC-040");
+}
+
+#[test]
+fn a_key_counts_for_who_registered_it_and_stays_good_for_one_rotation() {
+    let mut opened = opened();
+    let kid = opened.evidence.recipient.clone().unwrap();
+    let doctor = Id::new(opened.doctor.id.clone()).unwrap();
+    let other = Id::new(opened.patient.id.clone()).unwrap();
+    let is_theirs = |o: &Opened, who: &Id, kid: &Kid| is_registered_key(&o.state(), who, kid);
+    assert!(is_theirs(&opened, &doctor, &kid));
+    assert!(!is_theirs(&opened, &other, &kid));
+    assert!(!is_theirs(&opened, &doctor, &Kid::new(random_id()).unwrap()));
+    let mut last = kid.clone();
+    for (seq, still) in [(2, true), (3, false)] {
+        let next = key_registration(
+            &opened.doctor.identity,
+            &opened.doctor.id,
+            "care",
+            seq,
+            Some(last.as_str()),
+        );
+        last = Kid::new(next["kid"].as_str().unwrap()).unwrap();
+        let args = ["identity:RotateKey", &next.to_string()];
+        let _: Value = opened.town.ok(&opened.doctor.identity, &args);
+        assert_eq!(is_theirs(&opened, &doctor, &kid), still, "after rotation to {seq}");
+    }
+}
+
+#[test]
+fn a_content_is_named_by_the_version_that_holds_it_and_by_no_other() {
+    let opened = opened();
+    let state = opened.state();
+    let cid = current_content(&state, &opened.record).unwrap();
+    assert!(names_content(&state, &opened.record, 1, &cid));
+    assert!(!names_content(&state, &opened.record, 2, &cid));
+    assert!(!names_content(&state, &opened.record, 1, &ContentId::new(random_cid()).unwrap()));
+    assert!(!names_content(&state, &Id::new(random_id()).unwrap(), 1, &cid));
 }

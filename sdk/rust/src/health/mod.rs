@@ -15,9 +15,8 @@ use bytes::Bytes;
 use carecord_health::ids::{Id, Kid, MspId};
 use carecord_health::page::Page;
 use serde::de::DeserializeOwned;
-use tonic::transport::Channel;
 
-use crate::vault::Vault;
+use crate::vault::{PeerAt, Vault};
 use crate::wrap::EncryptionKey;
 use crate::{Contract, Error, Gateway, Network};
 
@@ -29,7 +28,7 @@ pub use records::{Content, Opened};
 const PAGE: usize = 100;
 
 /// The peers of the organisations, where their vaults answer.
-pub type Peers = Arc<BTreeMap<String, Channel>>;
+pub type Peers = Arc<BTreeMap<String, PeerAt>>;
 
 /// Somebody who acts on the health contracts; cheap to clone.
 #[derive(Clone)]
@@ -71,19 +70,20 @@ impl Person {
         self.network().gateway()
     }
 
-    fn channel_of(&self, org: &MspId) -> Result<&Channel, Error> {
+    fn peer_of(&self, org: &MspId) -> Result<&PeerAt, Error> {
         let unknown = Error::Untrusted("the record names an organisation whose peer is not known");
         self.peers.get(org.as_str()).ok_or(unknown)
     }
 
     fn vault(&self, org: &MspId) -> Result<Vault, Error> {
         let signer = Arc::clone(self.gateway().signer());
-        Ok(Vault::new(self.channel_of(org)?.clone(), self.network().name(), signer))
+        Ok(Vault::new(self.peer_of(org)?, org.as_str(), self.network().name(), signer))
     }
 
     /// The channel as another organisation's peer shows it to this person.
     fn network_at(&self, org: &MspId) -> Result<Network, Error> {
-        let gateway = Gateway::new(self.channel_of(org)?.clone(), self.gateway().signer().clone());
+        let channel = self.peer_of(org)?.channel.clone();
+        let gateway = Gateway::new(channel, self.gateway().signer().clone());
         Ok(gateway.network(self.network().name()))
     }
 

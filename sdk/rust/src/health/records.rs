@@ -12,6 +12,7 @@ use carecord_proto::carecord::vault::Wrap;
 use super::identity::verified_key;
 use super::{Person, json, random_id};
 use crate::seal::{self, Binding, DataKey};
+use crate::vault::NamedBy;
 use crate::wrap::{self, SUITE};
 use crate::{Commit, Error};
 
@@ -52,7 +53,8 @@ impl Person {
         let own = self.gateway().signer().msp_id().to_owned();
         let org = carecord_health::ids::MspId::new(own).ok_or(Error::Answer("own MSP id"))?;
         let vault = self.vault(&org)?;
-        let cid = vault.put(&sealed).await?;
+        let named_by = NamedBy { record_id: id.as_str(), version: binding.version };
+        let cid = vault.put(&sealed, named_by).await?;
         let new = NewRecord {
             id: id.clone(),
             patient: patient.clone(),
@@ -107,6 +109,7 @@ impl Person {
         let public = self.verified_key(reader, &registered)?;
         let kid = registered.registration.kid.as_str();
         let wrapped = wrap::wrap(&key, record.data_key.as_str(), binding(&record), kid, &public)?;
+        let wrapped = Wrap { recipient_id: reader.to_string(), ..wrapped };
         self.vault(&record.org)?.put_wraps(record.id.as_str(), vec![wrapped]).await
     }
 
@@ -146,7 +149,8 @@ impl Person {
         let wrap_one = |recipient: &Recipient| {
             let public = verified_key(self.network().name(), &recipient.subject, &recipient.key)?;
             let kid = recipient.key.registration.kid.as_str();
-            Ok(wrap::wrap(key, data_key.as_str(), binding, kid, &public)?)
+            let wrapped = wrap::wrap(key, data_key.as_str(), binding, kid, &public)?;
+            Ok(Wrap { recipient_id: recipient.subject.to_string(), ..wrapped })
         };
         wraps_for(patient, &recipients, wrap_one)
     }
