@@ -68,10 +68,10 @@ impl VaultService {
             tracing::warn!("contents that no record names are never removed, as configured");
         }
         loop {
-            tokio::time::sleep(SWEEP_PAUSE).await;
             if let Err(status) = self.sweep(now()).await {
                 tracing::warn!(reason = status.message(), "contents could not be looked through");
             }
+            tokio::time::sleep(SWEEP_PAUSE).await;
         }
     }
 
