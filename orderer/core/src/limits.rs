@@ -62,6 +62,9 @@ pub const MIN_TICK: Duration = Duration::from_millis(1);
 /// The longest tick: with a longer one a dead leader would be missed for hours.
 pub const MAX_TICK: Duration = Duration::from_secs(60);
 
+/// Raft's ticks for one of the channel's, when the channel's election timeout was made shorter at run time.
+pub const MAX_TICKS_AT_ONCE: u64 = 1_000;
+
 /// Entries by which a new consenter may lag when it is made a voter.
 pub const CAUGHT_UP_LAG: u64 = 16;
 

@@ -275,6 +275,7 @@ impl ChannelCore {
     pub(super) fn on_configured(&mut self, now: Millis, params: ChannelParams) -> Result<(), Stop> {
         params.check().map_err(|error| Stop(error.to_string()))?;
         self.params = params;
+        self.node.set_pace(&self.params.raft);
         self.awaits_configuration = false;
         let Some(leadership) = &mut self.leadership else { return Ok(()) };
         let waiting = leadership.cutter.drain();

@@ -58,6 +58,7 @@ pub(crate) struct Node {
     /// The snapshot under way to disk: its work's number and its index.
     installing: Option<(u64, u64)>,
     snapshot_patience: u32,
+    pace: Pace,
     /// Ticks since a snapshot went to this node without a sign of its arrival.
     snapshots: Vec<(NodeId, u32)>,
 }
@@ -95,6 +96,7 @@ impl Node {
             written,
             installing: None,
             snapshot_patience: limits::SNAPSHOT_ELECTIONS.saturating_mul(options.election_tick),
+            pace: Pace::new(options.election_tick),
             snapshots: Vec::new(),
         };
         node.draw_timeout();
@@ -186,9 +188,18 @@ impl Node {
         } else if !self.votes || !stands || self.installing.is_some() || lone && !settled {
             return Ok(());
         }
+        let ticks = self.pace.ticks();
         self.run(|raw| {
-            raw.tick();
+            for _ in 0..ticks {
+                raw.tick();
+            }
         })
+    }
+
+    /// Later election timeouts last so many ticks.
+    pub(crate) fn set_pace(&mut self, options: &RaftOptions) {
+        self.pace.wanted = options.election_tick.max(1);
+        self.snapshot_patience = limits::SNAPSHOT_ELECTIONS.saturating_mul(options.election_tick);
     }
 
     /// Takes a message that passed the inbox.
@@ -429,6 +440,30 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+/// How Raft's ticks follow the channel's. The `raft` crate fixes its election timeout at its start; when the channel's
+/// changes, its ticks come slower or faster instead, heartbeats along with them, until the next start.
+#[derive(Debug)]
+struct Pace {
+    built: u32,
+    wanted: u32,
+    credit: u64,
+}
+
+impl Pace {
+    fn new(election_tick: u32) -> Self {
+        Self { built: election_tick, wanted: election_tick.max(1), credit: 0 }
+    }
+
+    /// How many ticks Raft gets for one of the channel.
+    fn ticks(&mut self) -> u64 {
+        let wanted = u64::from(self.wanted);
+        self.credit += u64::from(self.built);
+        let ticks = self.credit / wanted;
+        self.credit %= wanted;
+        ticks.min(limits::MAX_TICKS_AT_ONCE)
     }
 }
 

@@ -1,10 +1,15 @@
 //! How envelopes become blocks when nothing, or one thing, goes wrong.
 
-use carecord_consensus::{Admitted, Class, Event, RequestId, Submission};
+use bytes::Bytes;
+use carecord_consensus::{
+    Admitted, ChannelCore, Class, Config, Effect, Event, Millis, RequestId, Submission,
+};
+use carecord_proto::block;
 use carecord_proto::common::{Block, Status};
 use prost::Message;
 
-use crate::world::{Setting, World, envelope};
+use crate::disk::Disk;
+use crate::world::{Setting, World, envelope, params};
 
 /// An envelope for a core on its own.
 pub(crate) fn submission(id: RequestId) -> Event {
@@ -144,4 +149,37 @@ fn a_node_that_stops_hands_leadership_over() {
     world.run(100);
     let next = world.leader().unwrap();
     assert_ne!(next, leader);
+}
+
+/// After how many ticks a lone node leads whose election timeout was changed to this before.
+fn ticks_until_it_leads(election_tick: u32, seed: u64) -> u32 {
+    let genesis = block::new(0, Bytes::new(), vec![Bytes::from_static(b"genesis")]);
+    let disk = Disk::default();
+    let restored = disk.replay(&genesis, 1).unwrap();
+    let reader = Box::new(disk);
+    let mut core = ChannelCore::new(Config::new(1, seed), params(1, 0), restored, reader).unwrap();
+    let mut changed = params(1, 1);
+    changed.raft.election_tick = election_tick;
+    core.handle(Millis(0), Event::Configured { params: changed });
+    for tick in 1..1_000 {
+        let effects = core.handle(Millis(0), Event::Tick);
+        let stands = effects.iter().any(|effect| matches!(effect, Effect::Persist { .. }));
+        if stands || core.is_leader() {
+            return tick;
+        }
+    }
+    panic!("nobody leads");
+}
+
+#[test]
+fn an_election_timeout_that_is_changed_holds_from_then_on() {
+    for seed in 0..20 {
+        for election_tick in [2, 5, 10, 13, 40, 100] {
+            let ticks = ticks_until_it_leads(election_tick, seed);
+            assert!(
+                (election_tick..=2 * election_tick).contains(&ticks),
+                "{election_tick}: {ticks}"
+            );
+        }
+    }
 }
