@@ -40,7 +40,7 @@ pub enum ConsensusError {
         /// Its port.
         port: u32,
         /// What is wrong.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// More consenters than a channel may have.
     #[error("{0} consenters are more than {MAX_CONSENTERS}")]
@@ -116,7 +116,7 @@ pub enum MetadataError {
         /// Its port.
         port: u32,
         /// What is wrong.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// The same certificate twice, whoever's it is.
     #[error("duplicate consenter: server cert: {server}, client cert: {client}")]
@@ -233,11 +233,13 @@ fn check_certificates(
     authorities: &TlsAuthorities,
     now: i64,
     may_have_expired: bool,
-) -> Result<(), TlsError> {
+) -> Result<(), Box<TlsError>> {
     let at = || format!("{}:{}", consenter.host, consenter.port);
     let read = |role, text: &[u8]| match TlsCertificate::from_pem(text) {
-        None => Err(TlsError::NoPem { role, at: at(), text: text.to_vec() }),
-        Some(read) => read.map_err(|source| TlsError::Malformed { role, at: at(), source }),
+        None => Err(Box::new(TlsError::NoPem { role, at: at(), text: text.to_vec() })),
+        Some(read) => {
+            read.map_err(|source| Box::new(TlsError::Malformed { role, at: at(), source }))
+        }
     };
     let client = read("client", &consenter.client_tls_cert)?;
     let server = read("server", &consenter.server_tls_cert)?;
@@ -245,7 +247,8 @@ fn check_certificates(
         match authorities.check(&certificate, now) {
             Err(CertificateError::Expired { .. }) if may_have_expired => {}
             Err(source) => {
-                return Err(TlsError::Untrusted { role, serial: certificate.serial(), source });
+                let serial = certificate.serial();
+                return Err(Box::new(TlsError::Untrusted { role, serial, source }));
             }
             Ok(()) => {}
         }
