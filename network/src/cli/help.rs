@@ -7,7 +7,10 @@ use clap::Command;
 /// Every command that is shown, in the order in which a newcomer meets them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["demo", "network"]),
-    ("Operate", &["node", "channel", "org", "identity", "cert", "ledger", "explain"]),
+    (
+        "Operate",
+        &["node", "channel", "org", "identity", "cert", "ledger", "snapshot", "backup", "explain"],
+    ),
     ("Develop", &["chaincode", "tx", "block", "configtx", "bench"]),
     ("Health", &["record", "consent", "audit"]),
 ];
