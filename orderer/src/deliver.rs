@@ -78,6 +78,10 @@ impl Stream {
         let request = Request::open(envelope, now_ms(), binding)?;
         let channel = self.registry.get(&request.channel_id);
         let channel = channel.ok_or_else(|| Refusal::unknown_channel(&request.channel_id))?;
+        if *channel.height().borrow() == 0 {
+            let info = "the channel is still being brought to the block that it was joined by";
+            return Err(Refusal { status: Code::ServiceUnavailable, reason: info.to_owned() });
+        }
         let identity = channel.bundle().msps().identity(&request.creator).ok();
         let share = self.budget.share(&who(identity.as_deref()), &self.progress);
         let view = view(&channel);
@@ -93,7 +97,7 @@ impl Stream {
         channel: &ChannelHandle,
         share: &Share,
     ) -> Result<Refusal, Gone> {
-        let mut height = channel.height();
+        let (mut height, mut states) = (channel.height(), channel.states());
         loop {
             let view = view(channel);
             match session.step(view, |request| authorise(channel, request)) {
@@ -109,6 +113,9 @@ impl Stream {
                             if changed.is_err() {
                                 return Err(Gone);
                             }
+                        }
+                        _ = states.wait_for(|state| *state == State::Removed) => {
+                            return Ok(Refusal::unknown_channel(channel.name()));
                         }
                         () = self.responses.closed() => return Err(Gone),
                     }
@@ -176,7 +183,12 @@ fn view(channel: &ChannelHandle) -> View {
 
 /// In error: halted, or without a leader, so that newer blocks may exist elsewhere.
 fn is_errored(state: &State) -> bool {
-    !matches!(state, State::Active { leader: Some(_), .. })
+    let good = |state: &State| match state {
+        State::Active { leader, .. } => leader.is_some(),
+        State::Following { connected, .. } => *connected,
+        State::Failed { .. } | State::Removed => false,
+    };
+    !good(state)
 }
 
 fn authorise(channel: &ChannelHandle, request: &Request) -> Result<(), String> {

@@ -20,6 +20,28 @@ pub enum Error {
     /// A log without genesis block.
     #[error("the channel's log has no genesis block; remove its folder and join again")]
     NoGenesis,
+    /// What is remembered of the other consenters cannot be read.
+    #[error(
+        "{file}: what is remembered of the other consenters cannot be read: {error}; restore the file from a backup of this node, or remove the channel here and join it again"
+    )]
+    Pins {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// A source gave blocks of another channel.
+    #[error("the source's first block is of channel {found}")]
+    OtherChannel {
+        /// Which one.
+        found: String,
+    },
+    /// A source does not answer.
+    #[error("the source does not answer")]
+    Silent,
+    /// A source ended with a status.
+    #[error("the source answers {0}")]
+    Delivered(&'static str),
     /// A name that no channel can have.
     #[error(transparent)]
     Name(#[from] carecord_channel::config::names::NameError),

@@ -6,7 +6,6 @@ use carecord_monitoring::OrdererMetrics;
 use carecord_msp::CurrentSigner;
 use tokio::sync::mpsc;
 
-use crate::channel::Notice;
 use crate::cluster::Links;
 use crate::{Config, Error};
 
@@ -19,8 +18,6 @@ pub(crate) struct Host {
     pub(crate) links: Arc<Links>,
     /// Where failures go that only a restart mends.
     pub(crate) fatal: mpsc::UnboundedSender<Error>,
-    /// Where owners tell what becomes of this node's standing.
-    pub(crate) notices: mpsc::UnboundedSender<Notice>,
 }
 
 // === impl Host ===
@@ -33,7 +30,6 @@ impl Host {
     ) -> Self {
         let links = Arc::new(Links::new(Arc::clone(&config.own)));
         let signer = Arc::new(CurrentSigner::new(Arc::clone(&config.signer)));
-        let (notices, _) = mpsc::unbounded_channel();
-        Self { config, signer, metrics, links, fatal, notices }
+        Self { config, signer, metrics, links, fatal }
     }
 }

@@ -168,7 +168,7 @@ impl Registrar {
     pub(crate) fn info(&self, name: &str) -> Result<ChannelInfo, Refusal> {
         let name = name.to_owned();
         if let Some(channel) = self.registry.get(&name) {
-            let (state, height) = (channel.state(), *channel.height().borrow());
+            let (state, height) = (channel.state(), channel.stored());
             let (relation, standing) = (state.relation(), state.standing());
             return Ok(ChannelInfo { name, relation, standing, height });
         }

@@ -75,7 +75,8 @@ pub(crate) struct Entries(pub(crate) Arc<Log>);
 pub(crate) struct Opened {
     pub(crate) log: Arc<Log>,
     pub(crate) appender: Appender,
-    pub(crate) restored: Restored,
+    /// Nothing while the channel's first block is missing.
+    pub(crate) restored: Option<Restored>,
 }
 
 /// Begins a channel's log with its genesis block.
@@ -96,8 +97,29 @@ fn open_log(path: &Path) -> Result<RecordLog, Error> {
     Ok(RecordLog::open(disk, Options::new(LABEL))?)
 }
 
+/// Reads a log again whose writable end comes back from a role that ended.
+pub(crate) async fn reread(appender: Appender) -> Result<(Appender, Option<Restored>), Error> {
+    let read = move || {
+        // Where things lie is known already, and readers rely on it.
+        let restored = restore(&appender.log, |_| Ok(()))?;
+        Ok((appender, restored))
+    };
+    let failed =
+        |error| Error::Disk { what: "log".to_owned(), source: std::io::Error::other(error) };
+    tokio::task::spawn_blocking(read).await.map_err(failed)?
+}
+
 pub(crate) fn open_on(log: RecordLog) -> Result<Opened, Error> {
     let places = Arc::new(RwLock::new(Places::default()));
+    let restored = restore(&log, |stored| places.write().note(stored))?;
+    let log_reader = Log { reader: log.reader(), places: Arc::clone(&places) };
+    Ok(Opened { log: Arc::new(log_reader), appender: Appender { log, places }, restored })
+}
+
+fn restore(
+    log: &RecordLog,
+    mut note: impl FnMut(&Stored) -> Result<(), Error>,
+) -> Result<Option<Restored>, Error> {
     let mut replay = None;
     for stored in log.scan(0).records() {
         let stored = stored?;
@@ -109,16 +131,23 @@ pub(crate) fn open_on(log: RecordLog) -> Result<Opened, Error> {
             let replay = replay.as_mut().ok_or(Error::NoGenesis)?;
             replay.push(record(&stored)?)?;
         }
-        places.write().note(&stored)?;
+        note(&stored)?;
     }
-    let restored = replay.ok_or(Error::NoGenesis)?.finish();
-    let log_reader = Log { reader: log.reader(), places: Arc::clone(&places) };
-    Ok(Opened { log: Arc::new(log_reader), appender: Appender { log, places }, restored })
+    Ok(replay.map(Replay::finish))
 }
 
 // === impl Appender ===
 
 impl Appender {
+    /// Appends the channel's first block.
+    pub(crate) fn begin(&mut self, first: &Block) -> Result<(), Error> {
+        let bytes = Bytes::from(first.encode_to_vec());
+        let position = self.log.append(GENESIS, 0, 0, &bytes)?;
+        let next = self.log.end();
+        let stored = Stored { position, next, kind: GENESIS, index: 0, term: 0, bytes };
+        self.places.write().note(&stored)
+    }
+
     /// Appends records; they are durable after [`Appender::sync`].
     pub(crate) fn append(&mut self, records: &[Record]) -> Result<(), Error> {
         for record in records {
@@ -231,8 +260,12 @@ impl Places {
         if number > self.blocks.len() {
             return Err(Error::NoBlock(self.blocks.len() as u64));
         }
-        self.blocks.truncate(number);
-        self.blocks.push(stored.position);
+        // What lies above stays: a follower has fetched blocks that Raft brings again one by one. No more is delivered
+        // than is known to be committed, and each committed block was appended last.
+        match self.blocks.get_mut(number) {
+            Some(position) => *position = stored.position,
+            None => self.blocks.push(stored.position),
+        }
         Ok(())
     }
 }

@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use crate::Error;
 use crate::storage::Appender;
 
-/// The way to the writer's thread; the thread ends when it is dropped.
+/// The way to the writer's thread; the thread ends with it.
 pub(crate) struct Writer {
     jobs: thread_mpsc::Sender<Job>,
+    thread: std::thread::JoinHandle<Option<Appender>>,
 }
 
 struct Job {
@@ -41,13 +42,25 @@ impl Writer {
     ) -> Result<Self, Error> {
         let (jobs, waiting) = thread_mpsc::channel();
         let thread = Thread { channel: channel.to_owned(), appender, reports, metrics };
-        let spawned = std::thread::Builder::new().name(format!("log {channel}")).spawn(move || {
-            if let Err(error) = thread.run(&waiting) {
-                let _ = fatal.send(error);
-            }
-        });
-        spawned.map_err(|source| Error::Disk { what: "writer thread".to_owned(), source })?;
-        Ok(Self { jobs })
+        let spawned =
+            std::thread::Builder::new().name(format!("log {channel}")).spawn(move || match thread
+                .run(&waiting)
+            {
+                Ok(appender) => Some(appender),
+                Err(error) => {
+                    let _ = fatal.send(error);
+                    None
+                }
+            });
+        let failed = |source| Error::Disk { what: "writer thread".to_owned(), source };
+        Ok(Self { jobs, thread: spawned.map_err(failed)? })
+    }
+
+    /// Lets it write what is queued, and gives the log's writable end back; nothing if writing failed.
+    pub(crate) async fn end(self) -> Option<Appender> {
+        let Self { jobs, thread } = self;
+        drop(jobs);
+        tokio::task::spawn_blocking(move || thread.join().ok().flatten()).await.ok().flatten()
     }
 
     /// Queues records; how many can wait is bounded by the core, which awaits its reports.
@@ -60,7 +73,7 @@ impl Writer {
 // === impl Thread ===
 
 impl Thread {
-    fn run(mut self, waiting: &thread_mpsc::Receiver<Job>) -> Result<(), Error> {
+    fn run(mut self, waiting: &thread_mpsc::Receiver<Job>) -> Result<Appender, Error> {
         while let Ok(first) = waiting.recv() {
             let begun = Instant::now();
             let (mut last, mut sync) = (first.token, first.sync);
@@ -76,10 +89,9 @@ impl Thread {
                 self.metrics.raft.data_persist_duration.with_label_values(&name).observe(seconds);
                 self.metrics.blockstorage_commit_time.with_label_values(&name).observe(seconds);
             }
-            if self.reports.send(Event::Persisted { token: last }).is_err() {
-                return Ok(()); // the owner ended
-            }
+            // An owner that ended needs to hear nothing.
+            let _ = self.reports.send(Event::Persisted { token: last });
         }
-        Ok(())
+        Ok(self.appender)
     }
 }

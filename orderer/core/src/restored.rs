@@ -121,6 +121,33 @@ impl Restored {
         self.tip.number + 1
     }
 
+    /// How many blocks there are, those included that were fetched beyond what Raft committed here.
+    pub fn stored(&self) -> u64 {
+        self.newest().number + 1
+    }
+
+    /// The consenter ids as of the newest block, fetched or committed.
+    pub fn newest_consenter_ids(&self) -> &[u64] {
+        &self.newest().consenters.consenter_ids
+    }
+
+    /// The highest term seen.
+    pub fn term(&self) -> u64 {
+        self.hard_state.term
+    }
+
+    /// The last index of the log.
+    pub fn log_end(&self) -> u64 {
+        self.last_index()
+    }
+
+    fn newest(&self) -> &Tip {
+        self.fetched
+            .as_ref()
+            .filter(|fetched| fetched.number > self.tip.number)
+            .unwrap_or(&self.tip)
+    }
+
     /// The number of the last committed configuration block.
     pub fn last_config(&self) -> u64 {
         self.tip.last_config

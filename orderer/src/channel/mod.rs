@@ -1,20 +1,21 @@
 //! One channel of this orderer: what the services see of it. Its [`owner`] alone drives the core.
 
 mod admission;
+mod follower;
+mod life;
 mod open;
 mod owner;
 mod peers;
 mod replies;
+mod shared;
 mod standing;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
 use carecord_channel::Bundle;
 use carecord_consensus::{Admitted, ConsenterStatus, Event, NodeId, Rejection, Submission};
-use carecord_msp::CurrentSigner;
 use carecord_proto::common::{Envelope, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -23,6 +24,7 @@ use crate::storage::Log;
 
 pub(crate) use open::open;
 pub(crate) use owner::{Owner, Start};
+pub(crate) use shared::Shared;
 pub(crate) use standing::State;
 pub use standing::{Relation, Standing};
 
@@ -38,6 +40,10 @@ pub(crate) enum Input {
     Submit { admitted: Admitted, forwarded: bool, reply: oneshot::Sender<Answer> },
     /// An envelope that was admitted once more under a newer configuration, or refused.
     Readmitted { submission: Submission, verdict: Result<Admitted, Rejection> },
+    /// Another consenter refuses this node's data, so it must not vote any more.
+    Barred { by: NodeId, info: String },
+    /// Another consenter does not know this node.
+    Stranger,
     /// Hand over leadership and end.
     Stop,
 }
@@ -52,42 +58,6 @@ pub(crate) struct Inbox(mpsc::Sender<Input>);
 /// A channel as the services see it; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ChannelHandle(Arc<Shared>);
-
-/// What the owner publishes and the services read.
-pub(crate) struct Shared {
-    pub(crate) name: String,
-    pub(crate) inbox: Inbox,
-    pub(crate) bundle: ArcSwap<Bundle>,
-    pub(crate) members: ArcSwap<Members>,
-    /// Signs configurations and blocks.
-    pub(crate) signer: Arc<CurrentSigner>,
-    pub(crate) log: Arc<Log>,
-    /// How many blocks may be delivered.
-    pub(crate) height: watch::Sender<u64>,
-    pub(crate) state: watch::Sender<State>,
-    /// The consenters as the core sees them, brought up to date at each tick.
-    pub(crate) consenters: watch::Sender<Vec<ConsenterStatus>>,
-}
-
-/// What happened to this node's standing among a channel's consenters, for whoever opens and closes channels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    /// Which channel.
-    pub(crate) channel: String,
-    /// What happened.
-    pub(crate) what: What,
-}
-
-/// See each case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// It was removed; its core has stopped for good, blocks are still served.
-    Evicted,
-    /// No leader for long: it may have been removed or numbered anew while it was away. Look at newer blocks of others.
-    LeaderMissing,
-    /// It came back with less than it had confirmed. It must not vote under its id at any later start either.
-    LostData,
-}
 
 // === impl Inbox ===
 
@@ -136,6 +106,14 @@ impl ChannelHandle {
 
     pub(crate) fn state(&self) -> State {
         self.0.state.borrow().clone()
+    }
+
+    pub(crate) fn stored(&self) -> u64 {
+        self.0.stored()
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 
     pub(crate) fn states(&self) -> watch::Receiver<State> {

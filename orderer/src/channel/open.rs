@@ -1,19 +1,23 @@
 //! From a channel's folder to its running task.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use carecord_channel::Bundle;
-use carecord_consensus::{ChannelCore, ChannelParams, Restored};
-use tokio::sync::{mpsc, watch};
+use carecord_consensus::Restored;
+use carecord_proto::block;
+use carecord_proto::common::Block;
+use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{ChannelHandle, Inbox, Owner, Shared, Start, State};
+use super::life::Life;
+use super::{ChannelHandle, Inbox, Shared, State};
 use crate::Error;
-use crate::cluster::Members;
+use crate::cluster::{Greeting, Members, Pins};
 use crate::host::Host;
-use crate::storage::{self, Entries, Folder};
-use crate::writer::Writer;
+use crate::storage::{self, Folder, Log};
 
 /// Opens a channel's log and starts the task that drives it.
 pub(crate) fn open(
@@ -21,58 +25,62 @@ pub(crate) fn open(
     folder: &Folder,
 ) -> Result<(ChannelHandle, JoinHandle<()>), Error> {
     let opened = storage::open(folder.path())?;
-    let height = opened.restored.height();
-    let config_block = opened.log.last_config_block(height - 1)?;
-    let bundle = Bundle::from_block(&config_block)?;
-    let name = bundle.channel_id().to_owned();
-    let members = Members::new(&crate::consenters(&bundle)?, opened.restored.consenter_ids())?;
-    let own = members.own(|der| host.config.own.has(der));
-    let own = own.ok_or_else(|| Error::NotAConsenter { channel: name.clone() })?.id;
-    let params = ChannelParams::from_bundle(&bundle)?;
+    let stored = opened.restored.as_ref().map_or(0, Restored::stored);
+    let join_block = folder.join_block()?.filter(|block| block::number(block) >= stored);
+    if join_block.is_none() {
+        folder.joined()?; // reached before a crash
+    }
+    let (bundle, members) = in_force(join_block.as_ref(), &opened.log, opened.restored.as_ref())?;
+    let consenters = members.iter().count();
     let (inbox, inputs) = Inbox::new();
-    let (height, _) = watch::channel(height);
-    let (state, _) = watch::channel(State::Active { leader: None, is_self: false });
+    let height = if join_block.is_some() { 0 } else { stored };
+    let onboarding = join_block.is_some();
     let shared = Arc::new(Shared {
-        name: name.clone(),
+        name: bundle.channel_id().to_owned(),
         inbox,
         bundle: ArcSwap::from_pointee(bundle),
         members: ArcSwap::from_pointee(members),
         signer: Arc::clone(&host.signer),
-        log: Arc::clone(&opened.log),
-        height,
-        state,
-        consenters: watch::channel(Vec::new()).0,
+        log: opened.log,
+        height: watch::Sender::new(height),
+        state: watch::Sender::new(State::Following { onboarding, connected: false }),
+        greeting: Greeting::new(folder.incarnation()?),
+        pins: Pins::open(folder)?,
+        folder: folder.clone(),
+        join_point: Mutex::new(join_block.as_ref().and_then(join_point)),
+        stored: AtomicU64::new(stored),
+        consenters: watch::Sender::new(Vec::new()),
+        barred: Mutex::new(Shared::read_barred(folder)?),
     });
-    let core = core(host, own, &params, opened.restored, Entries(opened.log))?;
-    let (reports, reported) = mpsc::unbounded_channel();
-    let (fatal, metrics) = (host.fatal.clone(), host.metrics.clone());
-    let writer = Writer::start(&name, opened.appender, reports, fatal, metrics)?;
-    let owner = Owner::new(Start {
-        core,
-        own,
-        params,
-        shared: Arc::clone(&shared),
-        links: Arc::clone(&host.links),
-        metrics: host.metrics.clone(),
-        writer,
-        reports: reported,
-        inputs,
-        notices: host.notices.clone(),
-    })?;
-    let consenters = shared.members.load().iter().count();
-    host.metrics.raft.cluster_size.with_label_values(&[&name]).set(consenters as i64);
-    tracing::info!(node = %host.config.name, channel = name, consenters, "channel opened");
-    Ok((ChannelHandle::new(shared), tokio::spawn(owner.run())))
+    let name = shared.name.as_str();
+    if shared.is_whole() && shared.own_id(host).is_some() {
+        shared.state.send_replace(State::Active { leader: None, is_self: false });
+    }
+    host.metrics.raft.cluster_size.with_label_values(&[name]).set(consenters as i64);
+    tracing::info!(node = %host.config.name, channel = name, consenters, stored, "channel opened");
+    let life = Life { host: Arc::clone(host), shared: Arc::clone(&shared), inputs };
+    let task = tokio::spawn(life.run(opened.appender, opened.restored));
+    Ok((ChannelHandle::new(shared), task))
 }
 
-fn core(
-    host: &Arc<Host>,
-    own: u64,
-    params: &ChannelParams,
-    restored: Restored,
-    entries: Entries,
-) -> Result<ChannelCore, Error> {
-    let mut config = carecord_consensus::Config::new(own, rand::random());
-    config.acknowledge = host.config.acknowledge;
-    Ok(ChannelCore::new(config, params.clone(), restored, Box::new(entries))?)
+/// The configuration by which the channel begins here.
+fn in_force(
+    join_block: Option<&Block>,
+    log: &Log,
+    restored: Option<&Restored>,
+) -> Result<(Bundle, Members), Error> {
+    if let Some(block) = join_block {
+        let bundle = Bundle::from_block(block)?;
+        let members = Members::of_block(&crate::consenters(&bundle)?, block)?;
+        return Ok((bundle, members));
+    }
+    let restored = restored.ok_or(Error::NoGenesis)?;
+    let bundle = Bundle::from_block(&log.last_config_block(restored.stored() - 1)?)?;
+    let members = Members::new(&crate::consenters(&bundle)?, restored.newest_consenter_ids())?;
+    Ok((bundle, members))
+}
+
+fn join_point(block: &Block) -> Option<(u64, [u8; 32])> {
+    let header = block.header.as_ref()?;
+    Some((header.number, block::header_hash(header)))
 }

@@ -10,42 +10,43 @@ use carecord_consensus::{
     Admitted, ChannelCore, ChannelParams, Effect, Event, Millis, NodeId, Rejection, RequestId,
     Submission,
 };
-use carecord_monitoring::OrdererMetrics;
 use carecord_proto::carecord::orderer::{StepRequest, SubmitRequest, step_request};
 use carecord_proto::common::{Block, Envelope, MetadataSignature, Status};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, sleep_until};
 
+use super::life::End;
 use super::peers::Peers;
 use super::replies::Replies;
-use super::{Input, Notice, Shared, State, What, admission};
+use super::{Input, Shared, State, admission};
 use crate::Error;
-use crate::cluster::{self, Links, Members};
+use crate::cluster::{self, Members};
+use crate::host::Host;
 use crate::writer::Writer;
 
 /// Inputs taken in one go before reports, the tick and the timer are looked at again.
 const DRAIN: usize = 256;
 
+/// Election timeouts after which a node goes that the configuration names no more and that Raft does not let go.
+const ELECTIONS_TO_LEAVE: u32 = 6;
+
 /// What an owner is made of.
-pub(crate) struct Start {
+pub(crate) struct Start<'a> {
     pub(crate) core: ChannelCore,
     pub(crate) own: NodeId,
     pub(crate) params: ChannelParams,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) links: Arc<Links>,
-    pub(crate) metrics: OrdererMetrics,
-    pub(crate) writer: Writer,
+    pub(crate) host: Arc<Host>,
+    pub(crate) writer: &'a Writer,
     /// What the writer reports.
     pub(crate) reports: mpsc::UnboundedReceiver<Event>,
-    pub(crate) inputs: mpsc::Receiver<Input>,
-    /// Told what this node's standing among the consenters came to.
-    pub(crate) notices: mpsc::UnboundedSender<Notice>,
+    pub(crate) inputs: &'a mut mpsc::Receiver<Input>,
 }
 
 /// Drives one core.
-pub(crate) struct Owner {
-    start: Start,
+pub(crate) struct Owner<'a> {
+    start: Start<'a>,
     peers: Peers,
     replies: Replies,
     /// Events that effects gave rise to at once.
@@ -56,12 +57,25 @@ pub(crate) struct Owner {
     timer: Option<Millis>,
     /// When the first envelope came that is in no block yet.
     filling: Option<Instant>,
+    /// What asks for another role.
+    doubts: Doubts,
+}
+
+/// What may ask for another role.
+#[derive(Clone, Copy, Debug, Default)]
+struct Doubts {
+    /// Somebody called this node a stranger since there was a leader.
+    stranger: bool,
+    /// There has been no leader for long.
+    leader_missing: bool,
+    /// Ticks since the configuration names this node no more; the most there can be once Raft let it go.
+    evicted: u32,
 }
 
 // === impl Owner ===
 
-impl Owner {
-    pub(crate) fn new(start: Start) -> Result<Self, Error> {
+impl<'a> Owner<'a> {
+    pub(crate) fn new(start: Start<'a>) -> Result<Self, Error> {
         let mut owner = Self {
             start,
             peers: Peers::default(),
@@ -71,13 +85,14 @@ impl Owner {
             begun: Instant::now(),
             timer: None,
             filling: None,
+            doubts: Doubts::default(),
         };
         owner.connect()?;
         Ok(owner)
     }
 
-    /// Runs until told to stop or until every handle is gone.
-    pub(crate) async fn run(mut self) {
+    /// Runs until told to stop, or until this node has another role.
+    pub(crate) async fn run(mut self) -> End {
         let mut tick = self.ticker();
         let (mut events, mut inputs) = (Vec::new(), Vec::new());
         loop {
@@ -89,7 +104,8 @@ impl Owner {
                 biased;
                 count = self.start.reports.recv_many(&mut events, DRAIN) => {
                     if count == 0 {
-                        return self.halted("the log writer ended".to_owned());
+                        self.halted("the log writer ended".to_owned());
+                        return End::Failed;
                     }
                     events.drain(..).for_each(|event| self.feed(event));
                 }
@@ -97,6 +113,9 @@ impl Owner {
                     self.count_active();
                     self.feed(Event::Tick);
                     self.publish_consenters();
+                    if let Some(end) = self.reconsider() {
+                        return end;
+                    }
                 }
                 () = sleep_until(timer.unwrap_or(self.begun).into()), if timer.is_some() => {
                     self.timer = None;
@@ -104,7 +123,7 @@ impl Owner {
                 }
                 count = self.start.inputs.recv_many(&mut inputs, DRAIN) => {
                     if count == 0 || inputs.drain(..).any(|input| self.take(input)) {
-                        return;
+                        return End::Stopped;
                     }
                 }
             }
@@ -128,6 +147,11 @@ impl Owner {
                 self.feed(Event::Submit(submission));
             }
             Input::Readmitted { submission, verdict } => self.readmitted(submission, verdict),
+            Input::Barred { by, info } => {
+                tracing::warn!(channel = self.start.shared.name, by, "refused");
+                self.barred(&info);
+            }
+            Input::Stranger => self.doubts.stranger = true,
             Input::Stop => {
                 self.feed(Event::TransferLeadership { to: None });
                 return true;
@@ -144,6 +168,8 @@ impl Owner {
         self.next.push_back(event);
         while let Some(event) = self.next.pop_front() {
             let effects = self.start.core.handle(self.at(), event);
+            let core = &self.start.core;
+            self.start.shared.greeting.note(core.term(), core.log_end());
             self.carry_out(effects);
         }
         if !self.stale.is_empty() {
@@ -176,7 +202,7 @@ impl Owner {
             Effect::CaughtUp { number, config_changed } => self.caught_up(number, config_changed),
             Effect::Reply { id, status, info } => {
                 if status != Status::Success {
-                    let failures = &self.start.metrics.raft.proposal_failures;
+                    let failures = &self.start.host.metrics.raft.proposal_failures;
                     failures.with_label_values(&[&self.start.shared.name]).inc();
                 }
                 self.replies.answer(id, (status, info));
@@ -189,13 +215,9 @@ impl Owner {
                 self.leader_changed(leader, term, is_self);
             }
             Effect::MembersChanged => self.members_changed(),
-            Effect::LeaderMissing => self.notice(What::LeaderMissing),
-            Effect::LostData => self.notice(What::LostData),
-            Effect::Evicted => {
-                let reason = "this node is no consenter of the channel any more".to_owned();
-                self.halted(reason);
-                self.notice(What::Evicted);
-            }
+            Effect::LeaderMissing => self.doubts.leader_missing = true,
+            Effect::LostData => self.barred("this node came back with less than it had confirmed"),
+            Effect::Evicted => self.doubts.evicted = u32::MAX,
             Effect::Halt { reason } => self.halted(reason),
         }
     }
@@ -264,15 +286,17 @@ impl Owner {
 
     fn publish(&self, number: u64) {
         let name = [self.start.shared.name.as_str()];
-        let metrics = &self.start.metrics;
-        metrics.height.with_label_values(&name).set(number as i64 + 1);
+        let metrics = &self.start.host.metrics;
         metrics.raft.committed_block_number.with_label_values(&name).set(number as i64);
-        self.start.shared.height.send_replace(number + 1);
+        self.start.shared.deliverable(number + 1, metrics);
     }
 
     fn reconfigure(&mut self, block: &Block) -> Result<(), Error> {
         let config = carecord_proto::block::config_envelope(block)?.ok_or(Error::NoConfig)?;
-        let bundle = self.start.shared.bundle.load().next_bundle(&config)?;
+        let known = self.start.shared.bundle.load();
+        // What this node fetched as a follower was decided then; Raft brings it once more.
+        let again = config.config.as_ref().is_some_and(|c| c.sequence <= known.sequence());
+        let bundle = if again { Bundle::from_block(block)? } else { known.next_bundle(&config)? };
         self.put_in_force(bundle, block)
     }
 
@@ -284,11 +308,13 @@ impl Owner {
         let present = |id: NodeId| voters.contains(&id) || learners.contains(&id);
         let before = self.start.shared.members.load_full();
         let members = members.with_those_who_leave(&before, present);
-        let size = &self.start.metrics.raft.cluster_size;
+        let size = &self.start.host.metrics.raft.cluster_size;
         size.with_label_values(&[&self.start.shared.name]).set(members.iter().count() as i64);
-        // In this order: see admission.
-        self.start.shared.members.store(Arc::new(members));
-        self.start.shared.bundle.store(Arc::new(bundle));
+        if bundle.sequence() >= self.start.shared.bundle.load().sequence() {
+            // In this order: see admission.
+            self.start.shared.members.store(Arc::new(members));
+            self.start.shared.bundle.store(Arc::new(bundle));
+        }
         self.start.params = params.clone();
         self.connect()?;
         self.next.push_back(Event::Configured { params });
@@ -297,8 +323,8 @@ impl Owner {
 
     /// Brings the links in line with who takes part now.
     fn connect(&mut self) -> Result<(), Error> {
-        let Start { own, shared, links, metrics, .. } = &self.start;
-        self.peers.connect(*own, shared, links, metrics)
+        let Start { own, shared, host, .. } = &self.start;
+        self.peers.connect(*own, shared, host)
     }
 
     /// Raft took somebody in or let somebody go.
@@ -310,13 +336,6 @@ impl Owner {
         if let Err(error) = self.connect() {
             self.halted(format!("links to the consenters: {error}"));
         }
-    }
-
-    /// Tells whoever opens and closes channels; nobody there means that the node stops.
-    fn notice(&self, what: What) {
-        let channel = self.start.shared.name.clone();
-        tracing::warn!(channel, own = self.start.own, ?what, "the consenter's standing");
-        let _ = self.start.notices.send(Notice { channel, what });
     }
 
     fn fetch(&mut self, from: NodeId, start: u64, end: u64) {
@@ -333,9 +352,40 @@ impl Owner {
         let addresses = addresses.into_iter().map(|(_, address)| address).collect();
         let bundle = shared.bundle.load_full();
         let begin = cluster::FetchStart { number: start, end, previous_hash, bundle };
-        let links = Arc::clone(&self.start.links);
+        let links = Arc::clone(&self.start.host.links);
         let (name, inbox) = (shared.name.clone(), shared.inbox.clone());
         tokio::spawn(cluster::fetch(links, name, addresses, begin, inbox));
+    }
+
+    // --- role ---
+
+    /// Another role, if the configuration or what others say asks for one.
+    fn reconsider(&mut self) -> Option<End> {
+        let own = self.start.shared.own_id(&self.start.host);
+        let has_leader = self.start.core.leader().is_some();
+        let doubts = &mut self.doubts;
+        if has_leader {
+            (doubts.stranger, doubts.leader_missing) = (false, false);
+        }
+        if doubts.stranger && doubts.leader_missing {
+            return Some(End::Suspects);
+        }
+        // Raft lets go of a consenter a little after the configuration does; a leader hands over meanwhile.
+        doubts.evicted = match own == Some(self.start.own) {
+            true => 0,
+            false => doubts.evicted.saturating_add(1),
+        };
+        let election = self.start.params.raft.election_tick;
+        let gone = doubts.evicted > ELECTIONS_TO_LEAVE.saturating_mul(election);
+        (gone || self.start.shared.is_barred(self.start.own)).then_some(End::Over)
+    }
+
+    fn barred(&mut self, info: &str) {
+        let shared = &self.start.shared;
+        tracing::error!(channel = shared.name, own = self.start.own, info, "must not vote");
+        if let Err(error) = shared.bar(self.start.own) {
+            self.halted(format!("this node must not vote, and cannot remember it: {error}"));
+        }
     }
 
     // --- state ---
@@ -352,12 +402,12 @@ impl Owner {
     /// Consenters that this node has a stream to, itself included.
     fn count_active(&self) {
         let connected = self.peers.connected();
-        let active = &self.start.metrics.raft.active_nodes;
+        let active = &self.start.host.metrics.raft.active_nodes;
         active.with_label_values(&[&self.start.shared.name]).set(connected as i64 + 1);
     }
 
     fn count_proposal(&mut self, admitted: &Admitted) {
-        let raft = &self.start.metrics.raft;
+        let raft = &self.start.host.metrics.raft;
         let received = match admitted.is_config() {
             false => &raft.normal_proposals_received,
             true => &raft.config_proposals_received,
@@ -368,7 +418,7 @@ impl Owner {
 
     fn count_fill(&mut self) {
         if let Some(since) = self.filling.take() {
-            let fill = &self.start.metrics.block_fill_duration;
+            let fill = &self.start.host.metrics.block_fill_duration;
             let fill = fill.with_label_values(&[&self.start.shared.name]);
             fill.observe(since.elapsed().as_secs_f64());
         }
@@ -377,7 +427,7 @@ impl Owner {
     fn leader_changed(&mut self, leader: Option<NodeId>, term: u64, is_self: bool) {
         let name = self.start.shared.name.as_str();
         tracing::info!(channel = name, ?leader, term, is_self, "leader changed");
-        let metrics = &self.start.metrics.raft;
+        let metrics = &self.start.host.metrics.raft;
         metrics.is_leader.with_label_values(&[name]).set(is_self.into());
         metrics.term.with_label_values(&[name]).set(term as i64);
         if leader.is_some() {
@@ -389,7 +439,7 @@ impl Owner {
     fn halted(&mut self, reason: String) {
         let name = self.start.shared.name.as_str();
         tracing::error!(channel = name, %reason, "channel halted");
-        self.start.metrics.participation_status.with_label_values(&[name]).set(3);
+        self.start.host.metrics.participation_status.with_label_values(&[name]).set(3);
         self.start.shared.state.send_replace(State::Failed { reason });
     }
 }

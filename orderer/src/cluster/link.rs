@@ -10,7 +10,7 @@ use carecord_comm::cluster::cluster_client::ClusterClient;
 use carecord_comm::{Endpoint, MAX_MESSAGE_BYTES};
 use carecord_consensus::{Event, NodeId, RequestId};
 use carecord_monitoring::OrdererMetrics;
-use carecord_proto::carecord::orderer::{StepRequest, StepResponse, step_request};
+use carecord_proto::carecord::orderer::{StepRequest, StepResponse, Verdict, step_request};
 use carecord_proto::common::Status;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
@@ -20,7 +20,7 @@ use tonic::transport::Channel;
 
 use super::{Member, OwnCertificates};
 use crate::Error;
-use crate::channel::{Inbox, Input};
+use crate::channel::{Input, Shared};
 
 /// Messages that may wait for one consenter; Raft sends again what is dropped above it.
 const QUEUE: usize = 1024;
@@ -28,6 +28,11 @@ const QUEUE: usize = 1024;
 const UNDER_WAY: usize = 64;
 /// The first and the longest wait before a lost stream is set up again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long the answer to a hello may take.
+const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+/// Raft's message type of a leader's heartbeat, as in etcd's `raftpb`.
+const HEARTBEAT: i32 = 8;
 
 /// Connections to other orderers, shared by all channels of this process.
 pub(crate) struct Links {
@@ -40,6 +45,7 @@ pub(crate) struct Links {
 
 /// The sending end of the way to one consenter of one channel.
 pub(crate) struct Link {
+    member: Member,
     queue: mpsc::Sender<StepRequest>,
     connected: Arc<AtomicBool>,
     queue_length: IntGauge,
@@ -53,7 +59,7 @@ struct Runner {
     links: Arc<Links>,
     /// How often this node was refused as a stranger; each time it shows another of its certificates.
     attempt: usize,
-    inbox: Inbox,
+    shared: Arc<Shared>,
     metrics: OrdererMetrics,
     connected: Arc<AtomicBool>,
     /// Forwarded envelopes whose answer has not come.
@@ -105,15 +111,17 @@ impl Links {
         self.own.count()
     }
 
-    /// A client for the cluster service at `address`, with the `attempt`th certificate that fits the channel.
-    pub(crate) fn client(
+    /// A connection to `address` on which this node shows the `attempt`th certificate that fits the channel, and that
+    /// certificate's SHA-256.
+    pub(crate) fn connection(
         &self,
         channel: &str,
         address: &str,
         attempt: usize,
-    ) -> Result<ClusterClient<Channel>, Error> {
+    ) -> Result<(Channel, [u8; 32]), Error> {
         let named = self.named.lock().get(channel).cloned().unwrap_or_default();
         let (shown, tls) = self.own.for_attempt(&named, attempt).ok_or(Error::NoCertificate)?;
+        let hash = tls.certificate_hash().unwrap_or_default();
         let mut connections = self.connections.lock();
         let key = (address.to_owned(), shown);
         let connection = match connections.get(&key) {
@@ -126,6 +134,17 @@ impl Links {
                 connection
             }
         };
+        Ok((connection, hash))
+    }
+
+    /// A client for the cluster service at `address`, with the `attempt`th certificate that fits the channel.
+    pub(crate) fn client(
+        &self,
+        channel: &str,
+        address: &str,
+        attempt: usize,
+    ) -> Result<ClusterClient<Channel>, Error> {
+        let (connection, _) = self.connection(channel, address, attempt)?;
         Ok(ClusterClient::new(connection)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES))
@@ -134,11 +153,11 @@ impl Links {
     /// Opens the way to `member` for one channel, whose owner hears of answers and losses.
     pub(crate) fn open(
         self: &Arc<Self>,
-        channel: &str,
+        shared: &Arc<Shared>,
         member: &Member,
-        inbox: Inbox,
         metrics: OrdererMetrics,
     ) -> Result<Link, Error> {
+        let channel = shared.name.as_str();
         let (queue, queued) = mpsc::channel(QUEUE);
         self.client(channel, &member.address, 0)?;
         let connections = self.connections.lock().len();
@@ -155,12 +174,13 @@ impl Links {
             channel: channel.to_owned(),
             links: Arc::clone(self),
             attempt: 0,
-            inbox,
+            shared: Arc::clone(shared),
             metrics,
             connected: Arc::clone(&connected),
             waiting: BTreeSet::new(),
         };
-        Ok(Link { queue, connected, queue_length, task: tokio::spawn(runner.run(queued)) })
+        let member = member.clone();
+        Ok(Link { member, queue, connected, queue_length, task: tokio::spawn(runner.run(queued)) })
     }
 }
 
@@ -172,6 +192,11 @@ impl Link {
         let sent = self.queue.try_send(message).is_ok();
         self.queue_length.set((QUEUE - self.queue.capacity()) as i64);
         sent
+    }
+
+    /// The consenter as the configuration named it when the way was opened.
+    pub(crate) fn member(&self) -> &Member {
+        &self.member
     }
 
     /// Whether a stream to the consenter is set up.
@@ -209,7 +234,10 @@ impl Runner {
     ) -> bool {
         let (sender, sent) = mpsc::channel(UNDER_WAY);
         self.note(&first);
-        if sender.send(first).await.is_err() {
+        let Some(hello) = self.shared.greeting.hello(self.node) else { return false };
+        let payload = Some(step_request::Payload::Hello(hello));
+        let hello = StepRequest { channel: self.channel.clone(), payload };
+        if sender.send(hello).await.is_err() {
             return false;
         }
         let client = self.links.client(&self.channel, &self.host, self.attempt);
@@ -217,12 +245,23 @@ impl Runner {
         let answers = match client.step(ReceiverStream::new(sent)).await {
             Ok(answers) => answers,
             Err(status) => {
-                self.refused(&status);
+                self.refused(&status).await;
                 tracing::debug!(channel = %self.channel, host = %self.host, %status, "no stream");
                 return false;
             }
         };
         let mut answers = answers.into_inner();
+        match tokio::time::timeout(HELLO_PATIENCE, answers.message()).await {
+            Ok(Ok(Some(answer))) if self.welcomed(&answer).await => {}
+            Ok(Err(status)) => {
+                self.refused(&status).await;
+                return false;
+            }
+            _ => return false,
+        }
+        if sender.send(first).await.is_err() {
+            return false;
+        }
         let connected = Arc::clone(&self.connected);
         let streams = self.metrics.cluster.egress_stream_count.clone();
         let _connected = Connected::new(&connected, streams.with_label_values(&[&self.channel]));
@@ -240,7 +279,7 @@ impl Runner {
                     Ok(None) => return true,
                     Err(status) => {
                         tracing::info!(channel = %self.channel, host = %self.host, %status, "stream lost");
-                        return !self.refused(&status);
+                        return !self.refused(&status).await;
                     }
                 },
             }
@@ -248,13 +287,38 @@ impl Runner {
     }
 
     /// Whether this node is a stranger there by the certificate that it showed; the next try shows another.
-    fn refused(&mut self, status: &tonic::Status) -> bool {
+    async fn refused(&mut self, status: &tonic::Status) -> bool {
         let stranger = status.code() == tonic::Code::PermissionDenied;
+        if stranger {
+            self.shared.inbox.send(Input::Stranger).await;
+        }
         self.attempt = if stranger { self.attempt.wrapping_add(1) } else { 0 };
         stranger
     }
 
+    /// Whether the other takes this node for who it says it is, with the data that it must have.
+    async fn welcomed(&mut self, answer: &StepResponse) -> bool {
+        let Some(hello) = &answer.hello else { return false };
+        let info = hello.info.clone();
+        match hello.verdict() {
+            Verdict::Welcome => return true,
+            Verdict::OtherData | Verdict::OldData => {
+                self.shared.inbox.send(Input::Barred { by: self.node, info }).await;
+            }
+            Verdict::Stranger => self.shared.inbox.send(Input::Stranger).await,
+            Verdict::NotHere => {}
+        }
+        tracing::debug!(channel = %self.channel, host = %self.host, info = %hello.info, "not welcome");
+        false
+    }
+
     fn note(&mut self, message: &StepRequest) {
+        // A leader's heartbeat names what is committed and confirmed by its receiver.
+        if let Some(step_request::Payload::Consensus(message)) = &message.payload
+            && message.r#type == HEARTBEAT
+        {
+            self.shared.pins.note_confirmed(self.node, message.commit);
+        }
         if let Some(step_request::Payload::Submit(submit)) = &message.payload {
             self.waiting.insert(submit.request_id);
         }
@@ -288,12 +352,12 @@ impl Runner {
             self.tell(id, Status::ServiceUnavailable, info).await;
         }
         let unreachable = Event::Unreachable { node: self.node };
-        self.inbox.send(Input::Core(unreachable)).await;
+        self.shared.inbox.send(Input::Core(unreachable)).await;
     }
 
     async fn tell(&self, id: u64, status: Status, info: String) {
         let reply = Event::ForwardReply { id: RequestId(id), status, info };
-        self.inbox.send(Input::Core(reply)).await;
+        self.shared.inbox.send(Input::Core(reply)).await;
     }
 }
 

@@ -4,13 +4,17 @@
 //! [`service`] takes what the others send, checks by their TLS certificate who they are, and feeds the owner.
 
 mod fetch;
+mod greeting;
 mod link;
 mod members;
 mod own;
+mod pins;
 mod service;
 
 pub(crate) use fetch::{Start as FetchStart, fetch};
+pub(crate) use greeting::Greeting;
 pub(crate) use link::{Link, Links};
 pub(crate) use members::{Member, Members};
 pub use own::OwnCertificates;
+pub(crate) use pins::Pins;
 pub(crate) use service::ClusterService;

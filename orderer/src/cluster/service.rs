@@ -1,5 +1,6 @@
 //! What other orderers may ask of this one.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use carecord_comm::cluster::cluster_server::Cluster;
 use carecord_comm::{PeerCertificate, peer_certificate};
 use carecord_consensus::{Event, NodeId};
 use carecord_proto::carecord::orderer::{
-    BlocksRequest, BlocksResponse, StepRequest, StepResponse, SubmitRequest, step_request,
+    BlocksRequest, BlocksResponse, Hello, HelloAnswer, StepRequest, StepResponse, SubmitRequest,
+    Verdict, step_request,
 };
 use carecord_proto::common::Status as Code;
 use futures::Stream;
@@ -26,6 +28,10 @@ const READ_AHEAD: usize = 16;
 /// The most blocks that one request is served.
 const BLOCKS_PER_REQUEST: u64 = carecord_consensus::limits::MAX_FETCH_BLOCKS;
 
+/// Raft's message types (etcd's `raftpb`) that a node sends only when its term is on its disk: append response, vote
+/// request and response, heartbeat response.
+const PROVES_TERM: [i32; 4] = [4, 5, 6, 9];
+
 /// The service `carecord.orderer.Cluster`.
 pub(crate) struct ClusterService {
     registry: Arc<Registry>,
@@ -37,6 +43,8 @@ struct Session {
     registry: Arc<Registry>,
     certificate: PeerCertificate,
     answers: mpsc::Sender<Result<StepResponse, Status>>,
+    /// As whom the sender was welcomed, for each channel.
+    welcomed: BTreeMap<String, NodeId>,
 }
 
 // === impl ClusterService ===
@@ -73,7 +81,8 @@ impl Cluster for ClusterService {
         let certificate = certificate(&request)?;
         self.known(&certificate)?;
         let (answers, stream) = mpsc::channel(ANSWERS);
-        let session = Session { registry: Arc::clone(&self.registry), certificate, answers };
+        let registry = Arc::clone(&self.registry);
+        let session = Session { registry, certificate, answers, welcomed: BTreeMap::new() };
         let streams = self.streams.clone();
         tokio::spawn(async move {
             streams.inc();
@@ -91,7 +100,8 @@ impl Cluster for ClusterService {
         let BlocksRequest { channel: name, start, end } = request.into_inner();
         let channel = self.registry.get(&name).ok_or_else(|| not_member(&certificate, &name))?;
         member(&channel, &certificate)?;
-        let end = end.min(start.saturating_add(BLOCKS_PER_REQUEST - 1));
+        let committed = channel.height().borrow().saturating_sub(1);
+        let end = end.min(committed).min(start.saturating_add(BLOCKS_PER_REQUEST - 1));
         let (sender, stream) = mpsc::channel(READ_AHEAD);
         tokio::task::spawn_blocking(move || send_blocks(&channel, start, end, &sender));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
@@ -120,7 +130,7 @@ fn send_blocks(
 // === impl Session ===
 
 impl Session {
-    async fn run(self, mut requests: Streaming<StepRequest>) {
+    async fn run(mut self, mut requests: Streaming<StepRequest>) {
         while let Ok(Some(request)) = requests.message().await {
             // Its configuration may have replaced or removed the sender since the stream began, so each message is looked
             // at. A stranger's stream ends: it dials again, and shows another certificate if it has one.
@@ -153,21 +163,51 @@ impl Session {
     }
 
     async fn take(
-        &self,
+        &mut self,
         channel: &ChannelHandle,
         from: NodeId,
         payload: step_request::Payload,
     ) -> Result<(), StepResponse> {
         match payload {
+            step_request::Payload::Hello(hello) => self.greet(channel, from, &hello).await,
             step_request::Payload::Consensus(message) => {
                 if message.from != from {
                     return Err(refusal("node id mismatch"));
                 }
+                self.check_welcomed(channel, from)?;
+                if PROVES_TERM.contains(&message.r#type) {
+                    channel.shared().pins.note_term(from, message.term);
+                }
                 channel.inbox().send(Input::Core(Event::Inbound { from, message })).await;
             }
-            step_request::Payload::Submit(submit) => self.forwarded(channel, submit).await,
+            step_request::Payload::Submit(submit) => {
+                self.check_welcomed(channel, from)?;
+                self.forwarded(channel, submit).await;
+            }
         }
         Ok(())
+    }
+
+    /// The stream must have begun with a hello, and the configuration must give its sender the same id still.
+    fn check_welcomed(&self, channel: &ChannelHandle, from: NodeId) -> Result<(), StepResponse> {
+        match self.welcomed.get(channel.name()) {
+            Some(welcomed) if *welcomed == from => Ok(()),
+            _ => Err(refusal("session binding mismatch")),
+        }
+    }
+
+    /// Holds a hello against what this node knows of the sender and its data.
+    async fn greet(&mut self, channel: &ChannelHandle, from: NodeId, hello: &Hello) {
+        let (verdict, info) = judge(channel, from, hello);
+        if verdict == Verdict::Welcome {
+            self.welcomed.insert(channel.name().to_owned(), from);
+        } else {
+            tracing::warn!(channel = channel.name(), from, info, "hello refused");
+        }
+        let hello = Some(HelloAnswer { verdict: verdict as i32, info });
+        let name = channel.name().to_owned();
+        let answer = StepResponse { channel: name, hello, ..StepResponse::default() };
+        let _ = self.answers.send(Ok(answer)).await;
     }
 
     /// A follower passed an envelope on; the answer goes back on this stream whenever it comes.
@@ -179,10 +219,40 @@ impl Session {
         let outcome = channel.submit_forwarded(envelope).await;
         tokio::spawn(async move {
             let (status, info) = outcome.await;
-            let answer = StepResponse { channel: name, request_id, status: status as i32, info };
+            let status = status as i32;
+            let answer = StepResponse { channel: name, request_id, status, info, hello: None };
             // The follower is gone: its own clients are told by its link.
             let _ = answers.send(Ok(answer)).await;
         });
+    }
+}
+
+fn judge(channel: &ChannelHandle, from: NodeId, hello: &Hello) -> (Verdict, String) {
+    let shared = channel.shared();
+    let Some(own) = shared.greeting.own() else {
+        return (Verdict::NotHere, "this node follows and takes no part in consensus".to_owned());
+    };
+    if hello.from != from || hello.to != own {
+        return (Verdict::Stranger, "node id mismatch".to_owned());
+    }
+    let name = channel.name();
+    match shared.pins.check(hello) {
+        Err(error) => (Verdict::NotHere, error.to_string()),
+        Ok(Verdict::OtherData) => (
+            Verdict::OtherData,
+            format!(
+                "node {from} of channel {name} does not have the data that it voted with: they were wiped or replaced; \
+                 it must not vote under this id again: remove it from the consenters and add it again"
+            ),
+        ),
+        Ok(Verdict::OldData) => (
+            Verdict::OldData,
+            format!(
+                "node {from} of channel {name} has older data than it voted with: an old backup was restored; it must \
+                 not vote under this id again: remove it from the consenters and add it again"
+            ),
+        ),
+        Ok(verdict) => (verdict, String::new()),
     }
 }
 

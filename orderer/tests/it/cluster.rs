@@ -2,7 +2,7 @@
 
 use carecord_comm::cluster::cluster_client::ClusterClient;
 use carecord_proto::carecord::orderer::{
-    BlocksRequest, RaftMessage, StepRequest, StepResponse, step_request::Payload,
+    BlocksRequest, Hello, RaftMessage, StepRequest, StepResponse, Verdict, step_request::Payload,
 };
 use carecord_proto::common::Status;
 use tonic::transport::Channel;
@@ -24,7 +24,7 @@ async fn a_new_leader_takes_over_and_the_node_that_was_away_catches_up() {
     let height = cluster.height(cluster.leader().await);
     cluster.start_node(away).await;
     cluster.wait_height(height).await;
-    assert!(std::fs::read_dir(cluster.nodes[away].data()).unwrap().count() == 1);
+    assert!(cluster.nodes[away].data().join(CHANNEL).is_dir());
 }
 
 #[tokio::test]
@@ -69,6 +69,21 @@ async fn only_a_consenter_under_its_own_id_is_heard() {
     let as_another = request(CHANNEL, consensus(1));
     let (answers, _) = step(cluster.cluster_channel(0, Some(1)), vec![as_another]).await;
     assert_eq!(answers[0].info, "node id mismatch");
+
+    // Without a hello nothing is heard, and a hello is for one receiver.
+    let unbound = vec![request(CHANNEL, consensus(2))];
+    let (answers, _) = step(cluster.cluster_channel(0, Some(1)), unbound).await;
+    assert_eq!(answers[0].info, "session binding mismatch");
+    for (hello, verdict) in [
+        (Hello { from: 1, to: 1, ..Hello::default() }, Verdict::Stranger),
+        (Hello { from: 2, to: 2, ..Hello::default() }, Verdict::Stranger),
+        (Hello { from: 2, to: 1, ..Hello::default() }, Verdict::OtherData),
+    ] {
+        let requests = vec![request(CHANNEL, Some(Payload::Hello(hello.clone())))];
+        let (answers, _) = step(cluster.cluster_channel(0, Some(1)), requests).await;
+        let answer = answers[0].hello.as_ref().expect("answered");
+        assert_eq!(answer.verdict(), verdict, "{hello:?}: {}", answer.info);
+    }
 
     let requests = vec![request(CHANNEL, consensus(2))];
     let strange = step(cluster.stranger_channel(0), requests).await.1.expect("refused");

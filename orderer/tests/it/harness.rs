@@ -157,14 +157,58 @@ impl Cluster {
     }
 
     pub(crate) async fn start_node(&mut self, index: usize) {
-        let (orderers, genesis) = (&self.orderers, &self.genesis);
+        let genesis = self.genesis.clone();
+        self.start_with(index, &[genesis]).await;
+    }
+
+    async fn start_with(&mut self, index: usize, first_blocks: &[Block]) {
+        let orderers = &self.orderers;
         let config = self.nodes[index].config(orderers);
         let metrics = OrdererMetrics::new(Registry::new());
-        let started = Orderer::start(config, std::slice::from_ref(genesis), metrics).await;
-        let started = started.unwrap();
+        let started = Orderer::start(config, first_blocks, metrics).await.unwrap();
         let served = self.nodes[index].administer(orderers, &started).await;
         self.nodes[index].administered = Some(served);
         self.nodes[index].running = Some(started);
+    }
+
+    /// One more orderer of the organisation, running, on no channel.
+    pub(crate) async fn add_node_without_channels(&mut self) -> usize {
+        let node = Node::new(&self.orderers);
+        self.nodes.push(node);
+        let index = self.nodes.len() - 1;
+        self.start_node_without_channels(index).await;
+        index
+    }
+
+    pub(crate) async fn start_node_without_channels(&mut self, index: usize) {
+        self.start_with(index, &[]).await;
+    }
+
+    /// Deletes all that a stopped node knows.
+    pub(crate) fn wipe(&self, index: usize) {
+        for entry in std::fs::read_dir(self.nodes[index].data()).unwrap() {
+            std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
+        }
+    }
+
+    /// Copies a stopped node's channel.
+    pub(crate) fn back_up(&self, index: usize) -> TempDir {
+        let backup = tempfile::tempdir().unwrap();
+        copy(&self.nodes[index].data().join(CHANNEL), backup.path());
+        backup
+    }
+
+    /// Puts a copy back in place of what a stopped node has.
+    pub(crate) fn restore(&self, index: usize, backup: &TempDir) {
+        let folder = self.nodes[index].data().join(CHANNEL);
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        copy(backup.path(), &folder);
+    }
+
+    /// A node as a channel's configuration names it among the consenters.
+    pub(crate) fn consenter(&self, index: usize) -> Consenter {
+        consenter(&self.nodes[index])
     }
 
     pub(crate) async fn stop_node(&mut self, index: usize) {
@@ -178,7 +222,9 @@ impl Cluster {
     pub(crate) async fn leader(&self) -> usize {
         for _ in 0..400 {
             for (index, node) in self.nodes.iter().enumerate() {
-                let leads = |orderer: &Orderer| orderer.statuses().channels()[0].is_leader;
+                let leads = |orderer: &Orderer| {
+                    orderer.statuses().channels().first().is_some_and(|c| c.is_leader)
+                };
                 if node.running.as_ref().is_some_and(leads) {
                     return index;
                 }
@@ -192,7 +238,9 @@ impl Cluster {
     pub(crate) async fn wait_height(&self, height: u64) {
         for _ in 0..400 {
             let mut running = self.nodes.iter().filter_map(|node| node.running.as_ref());
-            if running.all(|orderer| orderer.statuses().channels()[0].height >= height) {
+            if running.all(|orderer| {
+                orderer.statuses().channels().first().is_none_or(|c| c.height >= height)
+            }) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -485,15 +533,7 @@ fn genesis(orderers: &Org, hospital: &Org, nodes: &[Node]) -> Block {
     spec.orderer.organizations = vec![
         OrganizationSpec::orderer("Orderers", orderers.msp_id, orderers.msp(), endpoints).unwrap(),
     ];
-    spec.orderer.consenters = nodes
-        .iter()
-        .map(|node| Consenter {
-            host: "localhost".into(),
-            port: node.cluster_port.into(),
-            client_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
-            server_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
-        })
-        .collect();
+    spec.orderer.consenters = nodes.iter().map(consenter).collect();
     spec.orderer.raft = Options {
         tick_interval: "50ms".into(),
         election_tick: 10,
@@ -517,6 +557,22 @@ fn own(issued: &Issued, orderers: &Org, clock: HandshakeClock) -> Arc<OwnCertifi
     let roots = orderers.roots().map(String::into_bytes).to_vec();
     let own = OwnCertificates::new(&[identity(issued)], roots, clock);
     Arc::new(own.unwrap())
+}
+
+fn consenter(node: &Node) -> Consenter {
+    Consenter {
+        host: "localhost".into(),
+        port: node.cluster_port.into(),
+        client_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
+        server_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
 }
 
 fn identity(issued: &Issued) -> TlsIdentity {

@@ -7,6 +7,7 @@ mod configs;
 mod consenters;
 mod deliver;
 mod harness;
+mod membership;
 mod participation;
 mod rows;
 mod updating;

@@ -205,6 +205,11 @@ impl ChannelCore {
         self.node.term()
     }
 
+    /// The last index of the log, durable or on its way there.
+    pub fn log_end(&self) -> u64 {
+        self.node.last_index()
+    }
+
     /// Raft's committed and applied index.
     pub fn raft_indexes(&self) -> (u64, u64) {
         (self.node.committed(), self.node.applied())
