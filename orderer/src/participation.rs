@@ -6,6 +6,7 @@
 
 mod answer;
 mod blocks;
+mod consenters;
 mod form;
 mod join;
 mod update;
@@ -17,7 +18,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use carecord_channel::config::names::check_channel_id;
 use serde::Serialize;
 
@@ -25,6 +26,7 @@ use crate::registrar::{Refusal, Registrar};
 use answer::{Info, error, json, not_allowed};
 
 const CHANNELS: &str = "/participation/v1/channels";
+const OURS: &str = "/carecord/v1/channels";
 /// The largest request; Fabric's default is 1 MiB, which a channel of many organisations outgrows.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
@@ -37,6 +39,8 @@ pub(crate) fn routes(registrar: Arc<Registrar>) -> Router {
         .route(CHANNELS, channels)
         .route(&format!("{CHANNELS}/{{channel}}"), channel)
         .route(&format!("{CHANNELS}/{{channel}}/blocks/{{block}}"), block)
+        .route(&format!("{OURS}/{{channel}}/consenters"), get(consenters::show))
+        .route(&format!("{OURS}/{{channel}}/leader"), post(consenters::lead))
         .layer(middleware::from_fn(negotiate))
         .route("/participation/v1/", get(redirect))
         .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })

@@ -116,6 +116,7 @@ impl Follower {
     pub(super) async fn run(&mut self, inputs: &mut mpsc::Receiver<Input>) -> End {
         self.show(false);
         let shared = Arc::clone(&self.shared);
+        self.host.links.trust(&shared.name, &shared.bundle.load());
         let why = format!(
             "this node is not a consenter of channel {}, it follows; send to one that is",
             shared.name
@@ -262,6 +263,7 @@ impl Follower {
             let members = Members::of_block(&crate::consenters(&end.bundle)?, &config)?;
             self.shared.members.store(Arc::new(members));
             self.shared.bundle.store(Arc::clone(&end.bundle));
+            self.host.links.trust(&self.shared.name, &end.bundle);
         }
         self.show(true);
         Ok(())

@@ -40,7 +40,7 @@ impl Peers {
         if let Some(own) = members.get(own) {
             host.links.known_as(&shared.name, own.client_certificate());
         }
-        self.0.retain(|id, link| members.get(*id) == Some(link.member()));
+        self.0.retain(|id, link| members.get(*id).is_some_and(|one| one.address == link.address()));
         for member in members.all().filter(|member| member.id != own) {
             if !self.0.contains_key(&member.id) {
                 let link = host.links.open(shared, member, host.metrics.clone())?;

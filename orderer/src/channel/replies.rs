@@ -8,13 +8,19 @@ use tokio::sync::oneshot;
 use super::Answer;
 
 /// The waiting submitters, by the name under which the core knows their envelope.
-#[derive(Default)]
 pub(super) struct Replies {
     waiting: HashMap<RequestId, oneshot::Sender<Answer>>,
     next: u64,
 }
 
 // === impl Replies ===
+
+impl Default for Replies {
+    /// Begins anywhere, so that no late answer to an owner before this one is taken for one of its own.
+    fn default() -> Self {
+        Self { waiting: HashMap::new(), next: u64::from(rand::random::<u32>()) << 32 }
+    }
+}
 
 impl Replies {
     /// A fresh name for an envelope whose answer goes to `reply`.

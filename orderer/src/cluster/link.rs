@@ -44,12 +44,13 @@ pub(crate) struct Links {
 }
 
 /// The sending end of the way to one consenter of one channel.
+///
+/// When it is dropped, whoever waits for an answer to what went this way is told that none will come.
 pub(crate) struct Link {
-    member: Member,
+    address: String,
     queue: mpsc::Sender<StepRequest>,
     connected: Arc<AtomicBool>,
     queue_length: IntGauge,
-    task: tokio::task::JoinHandle<()>,
 }
 
 struct Runner {
@@ -179,8 +180,9 @@ impl Links {
             connected: Arc::clone(&connected),
             waiting: BTreeSet::new(),
         };
-        let member = member.clone();
-        Ok(Link { member, queue, connected, queue_length, task: tokio::spawn(runner.run(queued)) })
+        let address = member.address.clone();
+        tokio::spawn(runner.run(queued));
+        Ok(Link { address, queue, connected, queue_length })
     }
 }
 
@@ -194,20 +196,14 @@ impl Link {
         sent
     }
 
-    /// The consenter as the configuration named it when the way was opened.
-    pub(crate) fn member(&self) -> &Member {
-        &self.member
+    /// Where it leads.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Whether a stream to the consenter is set up.
     pub(crate) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -109,6 +109,16 @@ impl FromIterator<Member> for Members {
 // === impl Member ===
 
 impl Member {
+    /// When the first of its certificates expires, in seconds since 1970.
+    pub(crate) fn certificate_expires_at(&self) -> Option<i64> {
+        let both = [&self.client_certificate, &self.server_certificate];
+        let expires = |der: &Vec<u8>| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+            Some(certificate.validity().not_after.timestamp())
+        };
+        both.into_iter().filter_map(expires).min()
+    }
+
     /// The certificate by which the configuration knows it when it dials.
     pub(crate) fn client_certificate(&self) -> &[u8] {
         &self.client_certificate

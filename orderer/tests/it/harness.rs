@@ -158,10 +158,10 @@ impl Cluster {
 
     pub(crate) async fn start_node(&mut self, index: usize) {
         let genesis = self.genesis.clone();
-        self.start_with(index, &[genesis]).await;
+        self.start_on(index, &[genesis]).await;
     }
 
-    async fn start_with(&mut self, index: usize, first_blocks: &[Block]) {
+    async fn start_on(&mut self, index: usize, first_blocks: &[Block]) {
         let orderers = &self.orderers;
         let config = self.nodes[index].config(orderers);
         let metrics = OrdererMetrics::new(Registry::new());
@@ -173,7 +173,7 @@ impl Cluster {
 
     /// One more orderer of the organisation, running, on no channel.
     pub(crate) async fn add_node_without_channels(&mut self) -> usize {
-        let node = Node::new(&self.orderers);
+        let node = Node::new(&self.orderers, validity(), Duration::ZERO);
         self.nodes.push(node);
         let index = self.nodes.len() - 1;
         self.start_node_without_channels(index).await;
@@ -181,7 +181,7 @@ impl Cluster {
     }
 
     pub(crate) async fn start_node_without_channels(&mut self, index: usize) {
-        self.start_with(index, &[]).await;
+        self.start_on(index, &[]).await;
     }
 
     /// Deletes all that a stopped node knows.

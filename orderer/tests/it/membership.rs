@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carecord_proto::common::{Block, Status};
+use carecord_proto::common::{Block, Envelope, Status};
 use carecord_proto::etcdraft::Consenter;
 use prost::Message;
 
@@ -33,9 +33,23 @@ async fn tells(cluster: &Cluster, index: usize, words: &[&str]) {
 async fn order(cluster: &Cluster, index: usize, count: usize) {
     let user = cluster.user();
     for _ in 0..count {
-        let answers = cluster.broadcast(index, vec![Draft::default().signed_by(&user)]).await;
-        assert_eq!(answers[0].status(), Status::Success, "{}", answers[0].info);
+        ordered(cluster, index, Draft::default().signed_by(&user)).await;
     }
+}
+
+/// Sends an envelope, again while there is no leader, as a client does.
+async fn ordered(cluster: &Cluster, index: usize, envelope: Envelope) {
+    let mut last = String::new();
+    for _ in 0..200 {
+        let (status, info) = send(cluster, index, envelope.clone()).await;
+        if status == Status::Success {
+            return;
+        }
+        assert_eq!(status, Status::ServiceUnavailable, "{info}");
+        last = info;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("not ordered within ten seconds: {last}");
 }
 
 /// Changes the consenters by an update through `index`.
@@ -45,8 +59,7 @@ async fn change(cluster: &Cluster, index: usize, edit: impl FnOnce(&mut Vec<Cons
         edit_raft(root, |metadata| edit(&mut metadata.consenters));
     })
     .await;
-    let (status, info) = send(cluster, index, signed(&update, &[&admin])).await;
-    assert_eq!(status, Status::Success, "{info}");
+    ordered(cluster, index, signed(&update, &[&admin])).await;
 }
 
 async fn config_block(cluster: &Cluster, index: usize) -> Vec<u8> {
@@ -161,6 +174,8 @@ async fn a_node_that_joins_by_a_later_block_fetches_all_before_it_and_goes_on_as
     order(&cluster, 0, 8).await;
     let own = cluster.consenter(new);
     change(&cluster, 0, |all| all.push(own.clone())).await;
+    let leader = cluster.leader().await;
+    cluster.wait_height(cluster.height(leader)).await;
     let block = config_block(&cluster, 0).await;
     assert!(Block::decode(&block[..]).unwrap().header.unwrap().number > 0);
     order(&cluster, 0, 4).await;

@@ -1,0 +1,123 @@
+//! Ours beyond Fabric: who orders a channel and how they fare, and moving leadership.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use carecord_consensus::{ConsenterStatus, NodeId};
+use serde::{Deserialize, Serialize};
+
+use super::answer::{error, json};
+use super::checked;
+use crate::channel::{ChannelHandle, State as Fares};
+use crate::registrar::Registrar;
+
+/// How long a transfer of leadership may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Consenters {
+    /// Nothing while nobody leads that this node knows of.
+    leader: Option<NodeId>,
+    consenters: Vec<One>,
+}
+
+#[derive(Serialize)]
+struct One {
+    raft_id: NodeId,
+    host: String,
+    port: u16,
+    role: &'static str,
+    leads: bool,
+    alive: bool,
+    /// Up to where its log is known to agree, and how far that is behind the furthest; the leader alone knows.
+    matched: Option<u64>,
+    lag: Option<u64>,
+    /// When its TLS certificates expire, in seconds since 1970; the earlier one.
+    certificate_expires_unix_s: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Transfer {
+    to: NodeId,
+}
+
+pub(super) async fn show(
+    State(registrar): State<Arc<Registrar>>,
+    Path(name): Path<String>,
+) -> Response {
+    match channel(&registrar, &name) {
+        Ok(channel) => json(StatusCode::OK, &consenters(&channel)),
+        Err(refused) => refused,
+    }
+}
+
+pub(super) async fn lead(
+    State(registrar): State<Arc<Registrar>>,
+    Path(name): Path<String>,
+    body: Result<Json<Transfer>, JsonRejection>,
+) -> Response {
+    let channel = match channel(&registrar, &name) {
+        Ok(channel) => channel,
+        Err(refused) => return refused,
+    };
+    let Json(Transfer { to }) = match body {
+        Ok(transfer) => transfer,
+        Err(cause) => return error(StatusCode::BAD_REQUEST, cause),
+    };
+    if channel.members().get(to).is_none() {
+        let text = format!("raft id {to} is not a consenter of channel {name}");
+        return error(StatusCode::BAD_REQUEST, text);
+    }
+    if !matches!(channel.state(), Fares::Active { is_self: true, .. }) {
+        let text = "this node does not lead; ask the leader, which GET .../consenters names";
+        return error(StatusCode::CONFLICT, text);
+    }
+    channel.transfer_leadership(Some(to)).await;
+    let mut states = channel.states();
+    let moved = states
+        .wait_for(|state| matches!(state, Fares::Active { leader, .. } if *leader == Some(to)));
+    match tokio::time::timeout(PATIENCE, moved).await {
+        Ok(Ok(_)) => StatusCode::NO_CONTENT.into_response(),
+        _ => {
+            let text = format!("consenter {to} did not take leadership within {PATIENCE:?}");
+            error(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+fn channel(registrar: &Registrar, name: &str) -> Result<ChannelHandle, Response> {
+    checked(name)?;
+    registrar.channel(name).map_err(|refusal| error(StatusCode::NOT_FOUND, refusal))
+}
+
+fn consenters(channel: &ChannelHandle) -> Consenters {
+    let (members, statuses) = (channel.members(), channel.consenters());
+    let furthest = statuses.iter().filter_map(|status| status.matched).max();
+    let one = |member: &crate::cluster::Member| {
+        let status = statuses.iter().find(|status| status.id == member.id);
+        let is = |what: fn(&ConsenterStatus) -> bool| status.is_some_and(what);
+        let matched = status.and_then(|status| status.matched);
+        let (host, port) = member.address.rsplit_once(':').unwrap_or((&member.address, ""));
+        One {
+            raft_id: member.id,
+            host: host.to_owned(),
+            port: port.parse().unwrap_or_default(),
+            role: if is(|status| status.votes) { "voter" } else { "learner" },
+            leads: is(|status| status.leads),
+            alive: is(|status| status.alive),
+            matched,
+            lag: matched.and_then(|matched| Some(furthest? - matched)),
+            certificate_expires_unix_s: member.certificate_expires_at(),
+        }
+    };
+    let leader = match channel.state() {
+        Fares::Active { leader, .. } => leader,
+        _ => None,
+    };
+    Consenters { leader, consenters: members.iter().map(one).collect() }
+}
