@@ -20,6 +20,7 @@ mod identity;
 mod ledger;
 mod network;
 mod node;
+mod orderer;
 mod org;
 mod record;
 mod snapshot;
@@ -64,6 +65,9 @@ enum Command {
     /// Organisations of a channel: invite, approve, list, suspend.
     #[command(subcommand)]
     Org(org::Org),
+    /// Orderers of a channel: list, status, add, remove, replace, transfer-leader.
+    #[command(subcommand)]
+    Orderer(orderer::Orderer),
     /// Fabric's messages as JSON and back.
     #[command(subcommand)]
     Configtx(configtx::Configtx),
@@ -148,6 +152,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Network(command) => in_runtime(command.run(output)),
         Command::Channel(command) => in_runtime(command.run(output)),
         Command::Org(command) => in_runtime(command.run(output)),
+        Command::Orderer(command) => in_runtime(command.run(output)),
         Command::Identity(command) => in_runtime(command.run(output)),
         Command::Record(command) => in_runtime(command.run(output)),
         Command::Consent(command) => in_runtime(command.run(output)),

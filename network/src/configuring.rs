@@ -10,6 +10,7 @@
 mod adopt;
 mod changes;
 mod collect;
+pub mod consenters;
 mod danger;
 mod explain;
 mod files;

@@ -23,6 +23,7 @@ pub mod demo;
 pub mod error;
 pub mod node;
 pub mod output;
+pub mod participation;
 pub mod people;
 pub mod process;
 pub mod renewal;

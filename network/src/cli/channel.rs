@@ -1,6 +1,7 @@
 //! `carecord channel`.
 
 mod config;
+mod create;
 mod join;
 mod show;
 mod sign;
@@ -22,8 +23,12 @@ pub(super) enum Channel {
     /// The configuration itself: read, compare, change.
     #[command(subcommand)]
     Config(config::Config),
+    /// Make a channel among organisations and orderers of this network.
+    Create(create::Create),
     /// Let a node join a channel.
     Join(join::Join),
+    /// Take an orderer off a channel.
+    Leave(join::Leave),
 }
 
 // === impl Channel ===
@@ -34,7 +39,9 @@ impl Channel {
             Self::List(command) => command.run(output).await,
             Self::Show(command) => command.run(output).await,
             Self::Config(command) => command.run(output).await,
+            Self::Create(command) => command.run(output).await,
             Self::Join(command) => command.run(output).await,
+            Self::Leave(command) => command.run(output),
         }
     }
 }

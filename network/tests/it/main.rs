@@ -4,6 +4,7 @@
 
 mod chaincode;
 mod command_line;
+mod dangers;
 mod generated;
 mod health;
 mod operations;

@@ -1,15 +1,19 @@
-//! `carecord channel join`.
+//! `carecord channel join` and `leave`.
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use prost::Message;
 use serde_json::json;
 
 use crate::cli::target::Folder;
 use crate::configuring::{self, genesis, settled};
-use crate::error::Outcome;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
 use crate::output::Output;
+use crate::participation;
 use crate::session::Session;
+use crate::state::{ChannelEntry, NodeEntry};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Join {
@@ -18,7 +22,7 @@ pub(in crate::cli) struct Join {
     /// Channel; the first one if not named.
     #[arg(short = 'C', long, env = "CARECORD_CHANNEL")]
     channel: Option<String>,
-    /// Peer that joins.
+    /// Peer or orderer that joins.
     #[arg(long)]
     node: String,
     /// Seconds that it may take to catch up with the chain.
@@ -35,6 +39,9 @@ impl Join {
         let channel = file.channel(self.channel.as_deref())?;
         let node = file.node(&self.node)?;
         let admin = file.admin(&node.organisation)?;
+        if node.role == "orderer" {
+            return self.orderer(&session, channel, node, output).await;
+        }
         configuring::join_peer(&session, node, admin, &genesis(channel)?).await?;
         // How far the chain is, is asked as a member: at the orderers.
         let current = configuring::current(&session, channel, admin).await?;
@@ -54,6 +61,63 @@ impl Join {
         output.result(&value, || {
             format!("{} is on channel {} at height {height}", node.name, channel.name)
         });
+        Ok(())
+    }
+    /// An orderer joins by the configuration in force, and by the first block if it is the first of all.
+    async fn orderer(
+        &self,
+        session: &Session,
+        channel: &ChannelEntry,
+        node: &NodeEntry,
+        output: Output,
+    ) -> Outcome<()> {
+        let admin = session.file().admin(&node.organisation)?;
+        let block = match configuring::current(session, channel, admin).await {
+            Ok(current) => current.block,
+            Err(_) => genesis(channel)?,
+        };
+        participation::join(session, node, &block.encode_to_vec())?;
+        let standing = participation::standing(session, node, &channel.name)?;
+        let value = json!({
+            "schema": "carecord.channel-join/v1", "channel": channel.name, "node": node.name,
+            "height": standing.height, "relation": standing.relation, "status": standing.status,
+        });
+        output.result(&value, || {
+            format!("{} is on channel {}: {}, {}", node.name, channel.name, standing.relation, standing.status)
+        });
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Leave {
+    #[command(flatten)]
+    folder: Folder,
+    /// Channel.
+    #[arg(short = 'C', long, env = "CARECORD_CHANNEL")]
+    channel: String,
+    /// Orderer that leaves; its data of the channel are removed.
+    #[arg(long)]
+    node: String,
+}
+
+// === impl Leave ===
+
+impl Leave {
+    pub(super) fn run(self, output: Output) -> Outcome<()> {
+        let session = Session::open(&self.folder.dir)?;
+        let node = session.file().node(&self.node)?;
+        if node.role != "orderer" {
+            let cause = "a peer leaves no channel while it runs";
+            return Err(Failure::new(Code::Argument, cause).at(&node.name).hint(
+                "suspend its organisation, or stop the peer and remove its folder ledgers/CHANNEL",
+            ));
+        }
+        participation::remove(&session, node, &self.channel)?;
+        let value = json!({
+            "schema": "carecord.channel-leave/v1", "channel": self.channel, "node": node.name,
+        });
+        output.result(&value, || format!("{} has left channel {}", node.name, self.channel));
         Ok(())
     }
 }

@@ -1,0 +1,153 @@
+//! `carecord channel create`: one more channel of a network that runs.
+
+use std::time::{Duration, Instant};
+
+use carecord_channel::genesis::{ChannelLevel, ChannelSpec, OrganizationSpec, genesis_block};
+use carecord_msp::keystore;
+use carecord_proto::protos::AnchorPeer;
+use clap::Args;
+use prost::Message;
+use serde_json::json;
+
+use crate::cli::target::Folder;
+use crate::codes::Code;
+use crate::configuring::{self, consenters};
+use crate::error::{Failure, Outcome};
+use crate::output::Output;
+use crate::participation;
+use crate::session::Session;
+use crate::state::{ChannelEntry, NetworkFile, NodeEntry, OrganisationEntry, replace_file};
+
+const NONCE_BYTES: usize = 24;
+const POLL: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    #[command(flatten)]
+    folder: Folder,
+    /// Name of the channel.
+    name: String,
+    /// Member; may be given again; all peer organisations if none is given.
+    #[arg(long = "member", value_name = "ORGANISATION")]
+    members: Vec<String>,
+    /// Orderer; may be given again; all if none is given.
+    #[arg(long = "orderer", value_name = "NODE")]
+    orderers: Vec<String>,
+    /// Seconds until every node must serve it.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+// === impl Create ===
+
+impl Create {
+    pub(super) async fn run(self, output: Output) -> Outcome<()> {
+        let session = Session::open(&self.folder.dir)?;
+        let entry = self.entry(&session)?;
+        let block = genesis(session.file(), &entry)?;
+        replace_file(&entry.genesis_file, &block.encode_to_vec())?;
+        for name in &entry.orderers {
+            participation::join(&session, session.file().node(name)?, &block.encode_to_vec())?;
+        }
+        let peers = peers(session.file(), &entry);
+        for node in &peers {
+            let admin = session.file().admin(&node.organisation)?;
+            configuring::join_peer(&session, node, admin, &block).await?;
+        }
+        let mut file = session.dir().read()?;
+        file.channels.push(entry.clone());
+        session.dir().write(&file)?;
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
+        let orderers = entry.orderers.iter().map(|name| session.file().node(name));
+        for node in orderers.chain(peers.iter().map(|node| Ok(*node))) {
+            served(&session, node?, &entry.name, deadline).await?;
+        }
+        let value = json!({"schema": "carecord.channel-create/v1", "channel": entry, "peers": peers.len()});
+        output.result(&value, || {
+            format!("channel {} is served by {} and {} peers", entry.name, entry.orderers.join(", "), peers.len())
+        });
+        Ok(())
+    }
+
+    fn entry(&self, session: &Session) -> Outcome<ChannelEntry> {
+        let file = session.file();
+        carecord_channel::config::names::check_channel_id(&self.name)
+            .map_err(|error| Failure::new(Code::Argument, error).at(&self.name))?;
+        if file.channels.iter().any(|channel| channel.name == self.name) {
+            return Err(Failure::new(Code::ConfigMember, "the network has the channel already").at(&self.name));
+        }
+        let role = |role: &'static str| {
+            file.organisations.iter().filter(move |organisation| organisation.role == role)
+        };
+        let organisations = match self.members.is_empty() {
+            true => role("peer").map(|organisation| organisation.name.clone()).collect(),
+            false => self.members.clone(),
+        };
+        let orderers = match self.orderers.is_empty() {
+            true => file.nodes_of("orderer").map(|node| node.name.clone()).collect(),
+            false => self.orderers.clone(),
+        };
+        let genesis_file = session.dir().genesis(&self.name);
+        Ok(ChannelEntry { name: self.name.clone(), organisations, orderers, genesis_file })
+    }
+}
+
+fn peers<'a>(file: &'a NetworkFile, channel: &ChannelEntry) -> Vec<&'a NodeEntry> {
+    file.nodes_of("peer").filter(|node| channel.organisations.contains(&node.organisation)).collect()
+}
+
+/// The first block, with the policies and limits that bring-up starts with.
+fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<carecord_proto::common::Block> {
+    let wrong = |error: carecord_channel::Error| {
+        Failure::new(Code::Genesis, error).at(format!("channel {}", channel.name))
+    };
+    let mut spec = ChannelSpec::new(&channel.name);
+    spec.level = ChannelLevel::V3_0;
+    let orderers =
+        channel.orderers.iter().map(|name| file.node(name)).collect::<Outcome<Vec<&NodeEntry>>>()?;
+    for node in &orderers {
+        spec.orderer.consenters.push(consenters::consenter(node)?);
+    }
+    for organisation in &file.organisations {
+        let own = orderers.iter().filter(|node| node.organisation == organisation.name);
+        let endpoints: Vec<String> = own.map(|node| node.address.clone()).collect();
+        if !endpoints.is_empty() {
+            let (name, msp_id) = (&organisation.name, &organisation.msp_id);
+            let orderer = OrganizationSpec::orderer(name, msp_id, msp(organisation)?, endpoints);
+            spec.orderer.organizations.push(orderer.map_err(wrong)?);
+        }
+    }
+    for name in &channel.organisations {
+        let organisation = file.organisation(name)?;
+        let anchors = anchors(file, name);
+        let member = OrganizationSpec::application(name, &organisation.msp_id, msp(organisation)?, anchors);
+        spec.application.organizations.push(member.map_err(wrong)?);
+    }
+    let mut nonce = vec![0; NONCE_BYTES];
+    getrandom::fill(&mut nonce).map_err(|error| Failure::new(Code::Genesis, error))?;
+    genesis_block(&spec, nonce.into(), crate::bringup::now_unix_s()).map_err(wrong)
+}
+
+fn msp(organisation: &OrganisationEntry) -> Outcome<carecord_proto::msp::MspConfig> {
+    keystore::load_msp_config(&organisation.msp_dir, &organisation.msp_id)
+        .map_err(|error| Failure::new(Code::Certificate, error).at(organisation.msp_dir.display()))
+}
+
+fn anchors(file: &NetworkFile, organisation: &str) -> Vec<AnchorPeer> {
+    let own = file.nodes_of("peer").filter(|node| node.organisation == organisation);
+    own.filter_map(|node| {
+        let (host, port) = node.address.rsplit_once(':')?;
+        Some(AnchorPeer { host: host.to_owned(), port: port.parse().ok()? })
+    })
+    .collect()
+}
+
+async fn served(session: &Session, node: &NodeEntry, channel: &str, deadline: Instant) -> Outcome<()> {
+    loop {
+        match crate::chain::tip(session, node, channel).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if Instant::now() >= deadline => return Err(failure),
+            Err(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
