@@ -118,7 +118,8 @@ fn call(session: &Session, node: &NodeEntry, request: &Request<'_>) -> Outcome<A
             .hint("`carecord network status` shows whether the orderer runs")
     };
     let exchange = || {
-        let target = address.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        let target =
+            address.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
         let stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
@@ -129,7 +130,8 @@ fn call(session: &Session, node: &NodeEntry, request: &Request<'_>) -> Outcome<A
         match stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer) {
             Ok(_) => {}
             // Some servers close without TLS's own end; the answer says itself how long it is.
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof && !answer.is_empty() => {}
+            Err(error)
+                if error.kind() == std::io::ErrorKind::UnexpectedEof && !answer.is_empty() => {}
             Err(error) => return Err(error),
         }
         Answer::parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
@@ -189,7 +191,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_status_and_body() {
-        let answer = Answer::parse(b"HTTP/1.0 405 No\r\nAllow: GET\r\n\r\n{\"error\":\"x\"}").unwrap();
+        let answer =
+            Answer::parse(b"HTTP/1.0 405 No\r\nAllow: GET\r\n\r\n{\"error\":\"x\"}").unwrap();
         assert_eq!((answer.status, &answer.body[..]), (405, &b"{\"error\":\"x\"}"[..]));
         assert!(Answer::parse(b"junk").is_none());
     }

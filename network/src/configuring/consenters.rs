@@ -38,7 +38,8 @@ pub fn add(root: &mut ConfigGroup, file: &NetworkFile, node: &NodeEntry) -> Outc
     let new = consenter(node)?;
     edit(root, |consenters| {
         if consenters.iter().any(|other| (&other.host, other.port) == (&new.host, new.port)) {
-            return Err(Failure::new(Code::ConfigMember, "the orderer is a consenter already").at(&node.name));
+            return Err(Failure::new(Code::ConfigMember, "the orderer is a consenter already")
+                .at(&node.name));
         }
         consenters.push(new);
         Ok(())
@@ -59,7 +60,10 @@ pub fn remove(root: &mut ConfigGroup, file: &NetworkFile, node: &NodeEntry) -> O
         consenters.retain(|other| format!("{}:{}", other.host, other.port) != address);
         match consenters.len() {
             after if after < before => Ok(()),
-            _ => Err(Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel").at(&node.name)),
+            _ => {
+                Err(Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel")
+                    .at(&node.name))
+            }
         }
     })?;
     let organisation = file.organisation(&node.organisation)?;
@@ -70,7 +74,8 @@ fn edit(
     root: &mut ConfigGroup,
     change: impl FnOnce(&mut Vec<Consenter>) -> Outcome<()>,
 ) -> Outcome<()> {
-    let wrong = |error: prost::DecodeError| Failure::new(Code::ConfigFile, error).at(CONSENSUS_TYPE);
+    let wrong =
+        |error: prost::DecodeError| Failure::new(Code::ConfigFile, error).at(CONSENSUS_TYPE);
     let value = root
         .groups
         .get_mut(ORDERER)

@@ -62,9 +62,15 @@ impl Create {
         for node in orderers.chain(peers.iter().map(|node| Ok(*node))) {
             served(&session, node?, &entry.name, deadline).await?;
         }
-        let value = json!({"schema": "carecord.channel-create/v1", "channel": entry, "peers": peers.len()});
+        let value =
+            json!({"schema": "carecord.channel-create/v1", "channel": entry, "peers": peers.len()});
         output.result(&value, || {
-            format!("channel {} is served by {} and {} peers", entry.name, entry.orderers.join(", "), peers.len())
+            format!(
+                "channel {} is served by {} and {} peers",
+                entry.name,
+                entry.orderers.join(", "),
+                peers.len()
+            )
         });
         Ok(())
     }
@@ -74,7 +80,8 @@ impl Create {
         carecord_channel::config::names::check_channel_id(&self.name)
             .map_err(|error| Failure::new(Code::Argument, error).at(&self.name))?;
         if file.channels.iter().any(|channel| channel.name == self.name) {
-            return Err(Failure::new(Code::ConfigMember, "the network has the channel already").at(&self.name));
+            return Err(Failure::new(Code::ConfigMember, "the network has the channel already")
+                .at(&self.name));
         }
         let role = |role: &'static str| {
             file.organisations.iter().filter(move |organisation| organisation.role == role)
@@ -93,7 +100,9 @@ impl Create {
 }
 
 fn peers<'a>(file: &'a NetworkFile, channel: &ChannelEntry) -> Vec<&'a NodeEntry> {
-    file.nodes_of("peer").filter(|node| channel.organisations.contains(&node.organisation)).collect()
+    file.nodes_of("peer")
+        .filter(|node| channel.organisations.contains(&node.organisation))
+        .collect()
 }
 
 /// The first block, with the policies and limits that bring-up starts with.
@@ -103,8 +112,11 @@ fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<carecord_proto
     };
     let mut spec = ChannelSpec::new(&channel.name);
     spec.level = ChannelLevel::V3_0;
-    let orderers =
-        channel.orderers.iter().map(|name| file.node(name)).collect::<Outcome<Vec<&NodeEntry>>>()?;
+    let orderers = channel
+        .orderers
+        .iter()
+        .map(|name| file.node(name))
+        .collect::<Outcome<Vec<&NodeEntry>>>()?;
     for node in &orderers {
         spec.orderer.consenters.push(consenters::consenter(node)?);
     }
@@ -120,7 +132,8 @@ fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<carecord_proto
     for name in &channel.organisations {
         let organisation = file.organisation(name)?;
         let anchors = anchors(file, name);
-        let member = OrganizationSpec::application(name, &organisation.msp_id, msp(organisation)?, anchors);
+        let member =
+            OrganizationSpec::application(name, &organisation.msp_id, msp(organisation)?, anchors);
         spec.application.organizations.push(member.map_err(wrong)?);
     }
     let mut nonce = vec![0; NONCE_BYTES];
@@ -142,7 +155,12 @@ fn anchors(file: &NetworkFile, organisation: &str) -> Vec<AnchorPeer> {
     .collect()
 }
 
-async fn served(session: &Session, node: &NodeEntry, channel: &str, deadline: Instant) -> Outcome<()> {
+async fn served(
+    session: &Session,
+    node: &NodeEntry,
+    channel: &str,
+    deadline: Instant,
+) -> Outcome<()> {
     loop {
         match crate::chain::tip(session, node, channel).await {
             Ok(_) => return Ok(()),

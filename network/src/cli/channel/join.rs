@@ -7,8 +7,8 @@ use prost::Message;
 use serde_json::json;
 
 use crate::cli::target::Folder;
-use crate::configuring::{self, genesis, settled};
 use crate::codes::Code;
+use crate::configuring::{self, genesis, settled};
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
 use crate::participation;
@@ -83,7 +83,10 @@ impl Join {
             "height": standing.height, "relation": standing.relation, "status": standing.status,
         });
         output.result(&value, || {
-            format!("{} is on channel {}: {}, {}", node.name, channel.name, standing.relation, standing.status)
+            format!(
+                "{} is on channel {}: {}, {}",
+                node.name, channel.name, standing.relation, standing.status
+            )
         });
         Ok(())
     }

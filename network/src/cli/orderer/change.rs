@@ -112,7 +112,9 @@ fn said(output: Output, what: &str, name: &str, done: Changed) {
         "schema": "carecord.orderer-change/v1", "node": name, "change": what, "block": done.block,
         "sequence": done.sequence,
     });
-    output.result(&value, || format!("{name} is {what}: configuration {} in block {}", done.sequence, done.block));
+    output.result(&value, || {
+        format!("{name} is {what}: configuration {} in block {}", done.sequence, done.block)
+    });
 }
 
 // === impl Target ===
@@ -170,7 +172,8 @@ impl Target {
         let file = session.file().clone();
         let node = file.node(name)?;
         let channel = file.channel(self.channel.as_deref())?.name.clone();
-        let done = self.change(&session, name, |root| consenters::remove(root, &file, node)).await?;
+        let done =
+            self.change(&session, name, |root| consenters::remove(root, &file, node)).await?;
         update(session.dir(), &channel, |orderers| orderers.retain(|other| other != name))?;
         if Process::of_file(&node.pid_file).is_some() {
             // Its data of the channel are of no more use; a node that does not answer keeps them, which harms nobody.
@@ -180,7 +183,12 @@ impl Target {
     }
 
     /// A learner first: the new orderer has the chain before its voice is needed.
-    async fn add(&self, name: &str, organisation: Option<&str>, output: Output) -> Outcome<Changed> {
+    async fn add(
+        &self,
+        name: &str,
+        organisation: Option<&str>,
+        output: Output,
+    ) -> Outcome<Changed> {
         let session = self.open()?;
         let channel = session.file().channel(self.channel.as_deref())?.clone();
         let file = self.make(&session, name, organisation)?;
@@ -192,7 +200,8 @@ impl Target {
         let session = self.open()?;
         let node = session.file().node(name)?;
         let signers = self.signers(&session)?;
-        let first = signers.first().ok_or_else(|| Failure::new(Code::ConfigSignatures, "nobody signs"))?;
+        let first =
+            signers.first().ok_or_else(|| Failure::new(Code::ConfigSignatures, "nobody signs"))?;
         let current = configuring::current(&session, &channel, first).await?;
         let learns = match participation::join(&session, node, &current.block.encode_to_vec()) {
             Ok(()) => true,
@@ -224,7 +233,9 @@ impl Target {
         let file = session.file();
         let channel = file.channel(self.channel.as_deref())?;
         if channel.orderers.iter().any(|other| other == name) {
-            return Err(Failure::new(Code::ConfigMember, "the orderer is on the channel already").at(name));
+            return Err(
+                Failure::new(Code::ConfigMember, "the orderer is on the channel already").at(name)
+            );
         }
         if file.nodes.iter().any(|node| node.name == name && node.role == "orderer") {
             return Ok(file.clone());
@@ -253,7 +264,8 @@ impl Target {
             let mut target = 0;
             for name in others {
                 let other = session.file().node(name)?;
-                target = target.max(crate::chain::height(session, other, channel).await.unwrap_or(0));
+                target =
+                    target.max(crate::chain::height(session, other, channel).await.unwrap_or(0));
             }
             let standing = participation::standing(session, node, channel)?;
             if target > 0 && standing.height + BEHIND_MAX >= target {

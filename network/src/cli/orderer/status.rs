@@ -66,7 +66,8 @@ impl List {
                 [name_of(&session, &address), address]
             })
             .collect();
-        let entry = |[name, address]: &[String; 2]| json!({"node": name, "cluster_address": address});
+        let entry =
+            |[name, address]: &[String; 2]| json!({"node": name, "cluster_address": address});
         let list: Vec<Value> = rows.iter().map(entry).collect();
         let value = json!({
             "schema": "carecord.consenters/v1", "channel": current.channel,
@@ -102,12 +103,11 @@ impl Status {
                 }
             });
         }
-        let entry = |[node, relation, status, height, leader]: &[String; 5]| {
-            json!({"node": node, "relation": relation, "status": status, "height": height.parse::<u64>().ok(), "leader": leader})
-        };
+        let entry = |[node, relation, status, height, leader]: &[String; 5]| json!({"node": node, "relation": relation, "status": status, "height": height.parse::<u64>().ok(), "leader": leader});
         let list: Vec<Value> = rows.iter().map(entry).collect();
         let value = json!({"schema": "carecord.orderers/v1", "channel": channel, "orderers": list});
-        output.result(&value, || table(["ORDERER", "RELATION", "STATUS", "HEIGHT", "LEADER"], rows));
+        output
+            .result(&value, || table(["ORDERER", "RELATION", "STATUS", "HEIGHT", "LEADER"], rows));
         Ok(())
     }
 }
@@ -123,17 +123,22 @@ impl Transfer {
         let address = to.cluster_address.clone().unwrap_or_default();
         let all = consenters(&session, to, &channel.name)?;
         let wanted = all.iter().find(|one| one.address == address).ok_or_else(|| {
-            Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel").at(&to.name)
+            Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel")
+                .at(&to.name)
         })?;
         let leader = all.iter().find(|one| one.leads).ok_or_else(|| {
-            Failure::new(Code::Participation, "the channel has no leader at the moment").at(&channel.name)
+            Failure::new(Code::Participation, "the channel has no leader at the moment")
+                .at(&channel.name)
         })?;
         if leader.id != wanted.id {
             let leads = file.node(&name_of(&session, &leader.address))?;
             participation::transfer_leader(&session, leads, &channel.name, wanted.id)?;
         }
         let deadline = Instant::now() + PATIENCE;
-        while !consenters(&session, to, &channel.name)?.iter().any(|one| one.leads && one.id == wanted.id) {
+        while !consenters(&session, to, &channel.name)?
+            .iter()
+            .any(|one| one.leads && one.id == wanted.id)
+        {
             if Instant::now() >= deadline {
                 return Err(Failure::new(Code::Deadline, "leadership has not moved").at(&to.name));
             }
