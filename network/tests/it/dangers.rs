@@ -7,9 +7,9 @@ use carecord_ca::layout::{OrganisationFolder, Tree};
 use carecord_ca::{Organisation, Person, Validity};
 use carecord_channel::Bundle;
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, signature};
-use carecord_msp::{SigningIdentity, keystore};
+use carecord_msp::{Signer, SigningIdentity, keystore};
 use carecord_proto::common::{Config, ConfigGroup, ConfigPolicy, Envelope};
-use carecord_proto::msp::{FabricMspConfig, MspConfig};
+use carecord_proto::msp::MspConfig;
 use prost::Message;
 
 const NOW: i64 = 1_790_000_000;
@@ -45,11 +45,13 @@ fn c9_an_update_that_locks_somebody_out_is_named_before_it_is_submitted() {
             ],
         ),
         (
-            |root| take_admins(application(root).groups.get_mut("B").unwrap()),
-            &[
-                "BMSP would have no administrator any more",
-                "nobody could change /Channel/Application/B any more",
-            ],
+            |root| {
+                let rule = signature("AND('BMSP.admin', 'GoneMSP.admin')").unwrap();
+                let own = application(root).groups.get_mut("B").unwrap();
+                let admins = own.policies.get_mut("Admins").unwrap();
+                *admins = ConfigPolicy { policy: Some(rule), ..admins.clone() };
+            },
+            &["nobody could change /Channel/Application/B any more"],
         ),
         (
             |root| {
@@ -76,15 +78,21 @@ fn c9_an_update_that_locks_somebody_out_is_named_before_it_is_submitted() {
     }
 }
 
-/// An MSP without administrators: none named, and no OU that means one.
-fn take_admins(organisation: &mut ConfigGroup) {
-    let value = organisation.values.get_mut("MSP").unwrap();
-    let mut outer = MspConfig::decode(value.value.clone()).unwrap();
-    let mut inner = FabricMspConfig::decode(outer.config.clone()).unwrap();
-    inner.admins.clear();
-    inner.fabric_node_ous.as_mut().unwrap().admin_ou_identifier = None;
-    outer.config = inner.encode_to_vec().into();
-    value.value = outer.encode_to_vec().into();
+#[test]
+fn c9_whoever_would_no_longer_be_an_administrator_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bundle, admins) = channel(folder.path());
+    let signer = bundle.msps().identity(&admins[0].serialized()).unwrap();
+    // Another CA in the place of A's own: the last administrator's certificate is nobody's any more.
+    let other = tempfile::tempdir().unwrap();
+    let (msp, _) = member(other.path(), "A");
+    let mut next = bundle.config().clone();
+    let own = application(next.channel_group.as_mut().unwrap()).groups.get_mut("A").unwrap();
+    own.values.get_mut("MSP").unwrap().value = msp.encode_to_vec().into();
+    let after = Bundle::compile("care", &next).unwrap();
+    let said = dangers(&bundle, &after, "AMSP", &[signer]);
+    let expected = "Admin@a.test of AMSP, who signs this, would no longer be an administrator";
+    assert_eq!(said, [expected]);
 }
 
 /// A member with its administrator, whose keys the test has.
