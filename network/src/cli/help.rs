@@ -9,7 +9,10 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["demo", "network"]),
     (
         "Operate",
-        &["node", "channel", "org", "orderer", "identity", "cert", "ledger", "snapshot", "backup", "explain"],
+        &[
+            "node", "channel", "org", "orderer", "identity", "cert", "ledger", "snapshot",
+            "backup", "explain",
+        ],
     ),
     ("Develop", &["chaincode", "tx", "block", "configtx", "bench"]),
     ("Health", &["record", "consent", "audit"]),
