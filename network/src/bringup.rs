@@ -9,6 +9,7 @@
 //!
 //! Place in the flow: the commands `carecord network …` and `carecord demo` call these functions in this order.
 
+mod cas;
 mod credentials;
 mod deploy;
 mod files;
@@ -23,6 +24,8 @@ mod start;
 mod status;
 mod stop;
 
+pub use cas::{add as add_ca, add_all as add_cas};
+pub(crate) use cas::{registrar as ca_registrar, secret_file};
 pub(crate) use credentials::{enrol, failure as ca_failure, tree as tree_of};
 pub use deploy::deploy;
 pub(crate) use files::user_entry;

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod bench;
 mod block;
+mod ca;
 mod cert;
 mod chaincode;
 mod channel;
@@ -71,6 +72,9 @@ enum Command {
     /// Fabric's messages as JSON and back.
     #[command(subcommand)]
     Configtx(configtx::Configtx),
+    /// Membership services: make one, run one, look at one, its revocation list.
+    #[command(subcommand)]
+    Ca(ca::Ca),
     /// People of the network: certificates and registration.
     #[command(subcommand)]
     Identity(identity::Identity),
@@ -153,6 +157,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Channel(command) => in_runtime(command.run(output)),
         Command::Org(command) => in_runtime(command.run(output)),
         Command::Orderer(command) => in_runtime(command.run(output)),
+        Command::Ca(command) => command.run(output),
         Command::Identity(command) => in_runtime(command.run(output)),
         Command::Record(command) => in_runtime(command.run(output)),
         Command::Consent(command) => in_runtime(command.run(output)),

@@ -109,6 +109,18 @@ codes! {
     Benchmark = "CR-CLI-006", Failed;
     /// A certificate authority's files cannot be used.
     Authority = "CR-CA-001", Failed;
+    /// A CA's database cannot be used.
+    CaStore = "CR-CA-002", Failed;
+    /// A CA's configuration is not usable.
+    CaConfig = "CR-CA-003", Usage;
+    /// A CA's encrypted key does not open.
+    CaPassphrase = "CR-CA-004", Denied;
+    /// A CA cannot be reached, or does not answer as one.
+    CaUnreachable = "CR-CA-005", Unreachable;
+    /// A CA refused a request.
+    CaRefused = "CR-CA-006", Denied;
+    /// The organisation runs no CA.
+    NoCa = "CR-CA-007", NotFound;
     /// The ordering service did not take a configuration update.
     ConfigRefused = "CR-CFG-001", Failed;
     /// The configuration has changed since it was read.

@@ -21,6 +21,7 @@ pub mod configtx;
 pub mod configuring;
 pub mod demo;
 pub mod error;
+pub mod membership;
 pub mod node;
 pub mod output;
 pub mod participation;

@@ -3,6 +3,7 @@
 //! Place in the flow: the commands `carecord identity …` and `carecord cert renew` call it. Blocking: an async caller
 //! gives it a thread of its own.
 
+mod folder;
 mod request;
 mod transport;
 mod wire;
@@ -19,7 +20,8 @@ use zeroize::Zeroizing;
 use crate::{Attribute, KeyKind, token};
 use transport::Transport;
 
-pub use request::certificate_request;
+pub use folder::{MspNames, read_msp, write_msp};
+pub use request::{certificate_attributes, certificate_request};
 pub use wire::{CaInfo, CertificateName, IdentityInfo, Registered, Registration, Revocations};
 
 /// Why a call did not give what it should.
@@ -295,6 +297,11 @@ impl Credential {
         let signer = SigningIdentity::from_pem("", certificate, key).map_err(failed)?;
         token::make(&signer, &self.certificate_pem, token::Request { method, uri, body })
             .map_err(failed)
+    }
+
+    /// Last second of the certificate, since 1970.
+    pub fn expires_at(&self) -> Result<i64, ClientError> {
+        request::expires_at(&self.certificate_pem)
     }
 
     /// Number and issuer of the certificate, as a revocation names them.

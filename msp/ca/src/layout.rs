@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::{Authority, Error, Issued, Organisation};
 
 /// Permissions of a private key's file.
-const KEY_MODE: u32 = 0o600;
-const PUBLIC_MODE: u32 = 0o644;
+pub(crate) const KEY_MODE: u32 = 0o600;
+pub(crate) const PUBLIC_MODE: u32 = 0o644;
 /// File name that cryptogen gives every private key.
 const KEY_FILE: &str = "priv_sk";
 
@@ -203,6 +203,11 @@ fn write_msp(msp: &Path, organisation: &Organisation) -> Result<(), Error> {
 
 /// `config.yaml`: which organizational unit stands for which role, and which CA must have issued it.
 fn node_ous(domain: &str) -> String {
+    node_ous_of(&format!("cacerts/{}", ca_file(domain)))
+}
+
+/// The same for a CA whose certificate lies at `certificate` in the folder.
+pub(crate) fn node_ous_of(certificate: &str) -> String {
     let mut text = "NodeOUs:\n  Enable: true\n".to_owned();
     for (key, ou) in [
         ("ClientOUIdentifier", "client"),
@@ -210,9 +215,8 @@ fn node_ous(domain: &str) -> String {
         ("AdminOUIdentifier", "admin"),
         ("OrdererOUIdentifier", "orderer"),
     ] {
-        let certificate = ca_file(domain);
         text.push_str(&format!(
-            "  {key}:\n    Certificate: cacerts/{certificate}\n    OrganizationalUnitIdentifier: {ou}\n"
+            "  {key}:\n    Certificate: {certificate}\n    OrganizationalUnitIdentifier: {ou}\n"
         ));
     }
     text
@@ -238,7 +242,7 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.to_owned(), source })
 }
 
-fn write_file(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
+pub(crate) fn write_file(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
         create_folder(folder)?;
     }

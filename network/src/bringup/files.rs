@@ -103,6 +103,7 @@ fn node_config(
         operations_tls: parts.topology.operations_tls.then(|| OperationsTlsConfig {
             client_roots: vec![made(parts, &node.organisation).folder.tls_ca_certificate()],
         }),
+        cas: Vec::new(),
         log: LogConfig::default(),
         vault: None,
     })

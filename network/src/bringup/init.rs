@@ -52,7 +52,7 @@ fn make(
     let file = files::network_file(dir, &parts, now)?;
     scrape::write(dir, &file)?;
     dir.write(&file)?;
-    Ok(file)
+    if topology.ca { super::cas::add_all(dir, file, output) } else { Ok(file) }
 }
 
 /// Seconds since 1970 by this machine's clock.

@@ -5,6 +5,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
+use crate::state::NetworkFile;
 use crate::topology::{Node, OrganisationRole, Topology};
 
 /// Free ports are taken from here: below the range from which the system gives ports to outgoing connections, so
@@ -42,6 +43,19 @@ pub(super) fn choose(topology: &Topology) -> Outcome<Vec<Addresses>> {
         .collect();
     let mut chooser = Chooser { next: first_try(), held: Vec::new(), fixed };
     topology.nodes.iter().map(|node| chooser.addresses(node)).collect()
+}
+
+/// Two free addresses on `host` for one more node of a network, whose own ports are left out.
+pub(super) fn two(file: &NetworkFile, host: &str, node: &str) -> Outcome<(String, String)> {
+    let known = file.nodes.iter().flat_map(|node| {
+        [Some(&node.address), node.cluster_address.as_ref(), Some(&node.operations_address)]
+    });
+    let port = |address: &String| address.rsplit_once(':')?.1.parse().ok();
+    let fixed = known.flatten().filter_map(port).collect();
+    let mut chooser = Chooser { next: first_try(), held: Vec::new(), fixed };
+    let first = chooser.free_on(host, node)?;
+    let second = chooser.free_on(host, node)?;
+    Ok((format!("{host}:{first}"), format!("{host}:{second}")))
 }
 
 /// Fails if somebody listens on `address`; `node` and `what` say whose it was to be.
@@ -99,22 +113,26 @@ impl Chooser {
     }
 
     fn free(&mut self, node: &Node) -> Outcome<u16> {
+        self.free_on(&node.host, &node.name)
+    }
+
+    fn free_on(&mut self, host: &str, name: &str) -> Outcome<u16> {
         for _ in FIRST_PORT..=LAST_PORT {
             let port = self.next;
             self.next = if port == LAST_PORT { FIRST_PORT } else { port + 1 };
             if self.fixed.contains(&port) {
                 continue;
             }
-            if let Ok(listener) = TcpListener::bind((node.host.as_str(), port)) {
+            if let Ok(listener) = TcpListener::bind((host, port)) {
                 self.held.push(listener);
                 return Ok(port);
             }
         }
         Err(Failure::new(
             Code::PortTaken,
-            format!("no free port between {FIRST_PORT} and {LAST_PORT} for {}", node.name),
+            format!("no free port between {FIRST_PORT} and {LAST_PORT} for {name}"),
         )
-        .at(&node.host)
+        .at(host)
         .hint("is the host an address of this machine?"))
     }
 }

@@ -49,7 +49,11 @@ pub fn start(file: &NetworkFile, patience: Duration, output: Output) -> Outcome<
     }
     let orderers = file.nodes_of("orderer").count();
     let peers = file.nodes_of("peer").count();
-    step.done(&format!("{orderers} orderers, {peers} peers are healthy"));
+    let cas = match file.nodes_of("ca").count() {
+        0 => String::new(),
+        cas => format!(", {cas} CAs"),
+    };
+    step.done(&format!("{orderers} orderers, {peers} peers{cas} are healthy"));
     Ok(children.len())
 }
 

@@ -85,7 +85,7 @@ async fn node_status(session: &Session, file: &NetworkFile, node: &NodeEntry) ->
     }
     for channel in &file.channels {
         let serves = channel.orderers.contains(&node.name)
-            || channel.organisations.contains(&node.organisation);
+            || (node.role == "peer" && channel.organisations.contains(&node.organisation));
         if !serves {
             continue;
         }

@@ -17,7 +17,7 @@ pub fn stop(file: &NetworkFile) -> Outcome<usize> {
 /// The same for some of the nodes.
 pub fn stop_nodes(nodes: &[&NodeEntry]) -> Outcome<usize> {
     let mut running = Vec::new();
-    for role in ["peer", "orderer"] {
+    for role in ["peer", "orderer", "ca"] {
         for node in nodes.iter().filter(|node| node.role == role) {
             if let Some(process) = Process::of_file(&node.pid_file) {
                 process.end(End::Gracefully);

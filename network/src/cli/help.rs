@@ -10,7 +10,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     (
         "Operate",
         &[
-            "node", "channel", "org", "orderer", "identity", "cert", "ledger", "snapshot",
+            "node", "channel", "org", "orderer", "ca", "identity", "cert", "ledger", "snapshot",
             "backup", "explain",
         ],
     ),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use carecord_ca::service::CaConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::codes::Code;
@@ -51,6 +52,9 @@ pub struct NodeConfig {
     /// TLS of the operations service, with the node's own certificate; without, it is plain HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations_tls: Option<OperationsTlsConfig>,
+    /// The CAs that it answers for, the first where none is named; CA nodes only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cas: Vec<CaConfig>,
     /// What is logged.
     #[serde(default)]
     pub log: LogConfig,
@@ -159,6 +163,30 @@ impl NodeConfig {
         })
     }
 
+    /// The configuration of a node that answers for `ca` alone; its files are still to be named.
+    pub fn of_ca(name: &str, msp_id: &str, address: &str, ca: CaConfig) -> Self {
+        Self {
+            name: name.to_owned(),
+            msp_id: msp_id.to_owned(),
+            msp_dir: PathBuf::new(),
+            data_dir: PathBuf::new(),
+            address: address.to_owned(),
+            cluster_address: None,
+            operations_address: None,
+            channels: Vec::new(),
+            threads: 1,
+            tls: TlsConfig {
+                certificate: PathBuf::new(),
+                key: PathBuf::new(),
+                roots: Vec::new(),
+                require_client_certificate: false,
+            },
+            operations_tls: None,
+            cas: vec![ca],
+            log: LogConfig::default(),
+        }
+    }
+
     /// The file's text.
     pub fn to_toml(&self) -> String {
         let body = toml::to_string(self).expect("names, numbers and paths have a TOML form");
@@ -207,6 +235,7 @@ mod tests {
                 require_client_certificate: false,
             },
             operations_tls: Some(OperationsTlsConfig { client_roots: vec!["/n/own.crt".into()] }),
+            cas: Vec::new(),
             log: LogConfig::default(),
             vault: Some(VaultConfig { unnamed_hours: Some(48), ..VaultConfig::default() }),
         }

@@ -25,6 +25,9 @@ impl NodeConfig {
         self.tls.identity()?;
         self.tls.root_texts()?;
         self.operations_roots()?;
+        if !self.cas.is_empty() {
+            return self.cas.iter().try_for_each(super::ca::check);
+        }
         self.signer()?;
         self.genesis_blocks()?;
         Ok(())

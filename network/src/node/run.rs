@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::NodeConfig;
 use super::operations::Observed;
-use super::{orderer, peer};
+use super::{ca, orderer, peer};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -18,6 +18,8 @@ pub enum Kind {
     Orderer,
     /// A peer.
     Peer,
+    /// A membership service.
+    Ca,
 }
 
 /// How long a thread for heavy work stays when there is none; each holds memory of its own.
@@ -41,6 +43,7 @@ pub fn run(kind: Kind, path: &Path) -> Outcome<()> {
         match kind {
             Kind::Orderer => orderer::run(&config, &observed).await,
             Kind::Peer => peer::run(&config, &observed).await,
+            Kind::Ca => ca::run(&config, &observed).await,
         }
     })
 }

@@ -41,6 +41,7 @@ pub(super) fn check(raw: raw::Topology, text: &str) -> Result<Topology, Vec<Prob
     let topology = Topology {
         name: raw.name.into_inner(),
         operations_tls: raw.operations_tls.unwrap_or(true),
+        ca: raw.ca,
         organisations,
         nodes,
         channels,
@@ -78,15 +79,37 @@ impl Checker<'_> {
             self.unique(&mut seen, "organisation", entry.name.get_ref(), &entry.name.span());
             self.unique(&mut seen, "MSP id", entry.msp_id.get_ref(), &entry.msp_id.span());
             self.unique(&mut seen, "domain", entry.domain.get_ref(), &entry.domain.span());
+            let role = self.role(&entry.role);
             organisations.push(Organisation {
                 name: entry.name.get_ref().clone(),
                 msp_id: entry.msp_id.get_ref().clone(),
                 domain: entry.domain.get_ref().clone(),
                 country: entry.country.as_ref().map(|country| self.country(country)),
-                role: self.role(&entry.role),
+                roles: self.health_roles(entry.roles.as_deref(), role),
+                role,
             });
         }
         organisations
+    }
+
+    /// What an organisation's CA may give: what is named, else everything where there are peers, and so people.
+    fn health_roles(
+        &mut self,
+        named: Option<&[Spanned<String>]>,
+        role: OrganisationRole,
+    ) -> Vec<String> {
+        let Some(named) = named else {
+            return match role {
+                OrganisationRole::Peer => attributes::ROLES.map(str::to_owned).to_vec(),
+                OrganisationRole::Orderer => Vec::new(),
+            };
+        };
+        for role in
+            named.iter().filter(|role| !attributes::ROLES.contains(&role.get_ref().as_str()))
+        {
+            self.word(role, "role", &attributes::ROLES);
+        }
+        plain(named)
     }
 
     fn nodes(&mut self, raw: &[Spanned<raw::Node>], organisations: &[Organisation]) -> Vec<Node> {

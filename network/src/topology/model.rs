@@ -9,6 +9,8 @@ pub struct Topology {
     pub name: String,
     /// Whether metrics and health are served over TLS, and metrics only to the node's own organisation.
     pub operations_tls: bool,
+    /// Whether each organisation runs a membership service.
+    pub ca: bool,
     /// Organisations in the order of the file.
     pub organisations: Vec<Organisation>,
     /// Nodes in the order of the file.
@@ -41,6 +43,8 @@ pub struct Organisation {
     pub country: Option<String>,
     /// What it runs.
     pub role: OrganisationRole,
+    /// Values of `carecord.role` that its CA may give.
+    pub roles: Vec<String>,
 }
 
 /// A process.

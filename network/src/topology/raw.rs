@@ -13,6 +13,8 @@ pub(super) struct Topology {
     pub(super) name: Spanned<String>,
     pub(super) operations_tls: Option<bool>,
     #[serde(default)]
+    pub(super) ca: bool,
+    #[serde(default)]
     pub(super) organisations: Vec<Spanned<Organisation>>,
     #[serde(default)]
     pub(super) nodes: Vec<Spanned<Node>>,
@@ -30,6 +32,7 @@ pub(super) struct Organisation {
     pub(super) domain: Spanned<String>,
     pub(super) role: Spanned<String>,
     pub(super) country: Option<Spanned<String>>,
+    pub(super) roles: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]

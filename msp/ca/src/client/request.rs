@@ -46,6 +46,22 @@ pub(super) fn certificate_name(certificate_pem: &str) -> Result<CertificateName,
     })
 }
 
+pub(super) fn expires_at(certificate_pem: &str) -> Result<i64, ClientError> {
+    with_certificate(certificate_pem, |certificate| {
+        Some(certificate.validity().not_after.timestamp())
+    })
+}
+
+/// The content of a certificate's attribute extension.
+pub fn certificate_attributes(certificate_pem: &str) -> Option<serde_json::Value> {
+    let oid = crate::attributes::ATTRIBUTE_EXTENSION.map(|arc| arc.to_string()).join(".");
+    let block = pem::parse(certificate_pem).ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(block.contents()).ok()?;
+    let extension =
+        certificate.extensions().iter().find(|extension| extension.oid.to_id_string() == oid)?;
+    serde_json::from_slice(extension.value).ok()
+}
+
 fn with_certificate<T>(
     pem_text: &str,
     read: impl FnOnce(&X509Certificate<'_>) -> Option<T>,

@@ -24,6 +24,9 @@ pub(in crate::cli) struct Up {
     /// Topology of a new network; the demonstration network if not given.
     #[arg(long, env = "CARECORD_TOPOLOGY", value_name = "FILE")]
     topology: Option<PathBuf>,
+    /// Let each organisation run a CA, also in a network that was made without.
+    #[arg(long, env = "CARECORD_CA")]
+    ca: bool,
     /// Return when the network is up instead of waiting for Ctrl-C.
     #[arg(long)]
     detach: bool,
@@ -39,7 +42,7 @@ impl Up {
         let begun = Instant::now();
         let dir = NetworkDir::new(&self.folder.dir)?;
         let patience = Duration::from_secs(self.timeout);
-        let file = self.prepare(&dir, output)?;
+        let file = self.with_cas(&dir, self.prepare(&dir, output)?, output)?;
         refuse_second_start(&dir, &file)?;
         let ours = bringup::waiting(&file);
         let brought_up = async {
@@ -64,6 +67,16 @@ impl Up {
         let stopped = bringup::stop(&file)?;
         step.done(&format!("{stopped} nodes"));
         Ok(())
+    }
+
+    fn with_cas(
+        &self,
+        dir: &NetworkDir,
+        file: NetworkFile,
+        output: Output,
+    ) -> Outcome<NetworkFile> {
+        // A topology that wants CAs has them since the network was made.
+        if self.ca { bringup::add_cas(dir, file, output) } else { Ok(file) }
     }
 
     /// The network of the folder, made if the folder is new.

@@ -106,6 +106,7 @@ impl New {
             domain: self.domain.clone(),
             country: self.country.clone(),
             role: OrganisationRole::Peer,
+            roles: carecord_ca::attributes::ROLES.map(str::to_owned).to_vec(),
         };
         let node = |name: &String| Node {
             name: name.clone(),
@@ -120,6 +121,7 @@ impl New {
         Ok(Topology {
             name: file.name.clone(),
             operations_tls: file.nodes.iter().any(|node| node.operations_tls.is_some()),
+            ca: false,
             organisations: vec![organisation],
             nodes: self.peers.iter().map(node).collect(),
             channels: Vec::new(),

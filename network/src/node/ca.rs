@@ -1,0 +1,88 @@
+//! A membership service: from its configuration to [`carecord_ca::server::Server`].
+
+use std::sync::Arc;
+
+use carecord_ca::server::Server;
+use carecord_ca::service::{Ca, CaConfig};
+use carecord_comm::ClientAuth;
+use carecord_comm::tls::http_server_config;
+use tokio::net::TcpListener;
+
+use super::config::NodeConfig;
+use super::files::unusable;
+use super::operations::{Observed, listen};
+use super::run::wait_for_end;
+use crate::bringup::now_unix_s;
+use crate::codes::Code;
+use crate::error::{Failure, Outcome};
+
+/// Runs the service until it is told to end.
+pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
+    if config.cas.is_empty() {
+        return Err(
+            Failure::new(Code::NodeConfig, "a CA node needs a [[cas]] section").at(&config.name)
+        );
+    }
+    let cas = config.cas.iter().map(open).collect::<Outcome<Vec<_>>>()?;
+    let watched = cas.clone();
+    let health = Arc::new(move || {
+        watched.iter().try_for_each(|ca| match ca.store().has_affiliation("") {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        })
+    });
+    let server = Server::new(cas).map_err(failure)?;
+    // Callers prove who they are by secret or token, so TLS asks for no certificate.
+    let none: [&[u8]; 0] = [];
+    let tls = http_server_config(config.tls.identity()?, ClientAuth::Off, &none)
+        .map_err(|error| unusable(&config.tls.certificate, &error))?;
+    let listener = TcpListener::bind(&config.address)
+        .await
+        .map_err(|error| listen(&config.address, &error))?;
+    let _operations = observed.serve(config, "ca", health).await?;
+    tracing::info!(address = %config.address, cas = config.cas.len(), "membership service answers");
+    let served =
+        carecord_monitoring::operations::serve(listener, Some(tls), Arc::new(server).routes());
+    tokio::select! {
+        ended = wait_for_end() => ended.outcome(),
+        () = served => Ok(()),
+    }
+}
+
+/// Fails where the service would fail at its start.
+pub(super) fn check(config: &CaConfig) -> Outcome<()> {
+    let loaded = || {
+        config.check()?;
+        let passphrase = config.passphrase()?;
+        let passphrase = passphrase.as_ref().map(|text| text.as_str());
+        config.signing.load(passphrase)?;
+        if let Some(tls) = &config.tls {
+            tls.load(passphrase)?;
+        }
+        Ok(())
+    };
+    loaded().map_err(failure)
+}
+
+fn open(config: &CaConfig) -> Outcome<Arc<Ca>> {
+    Ca::open(config, Arc::new(now_unix_s)).map(Arc::new).map_err(failure)
+}
+
+/// A failure of the service as its operator sees it.
+pub(crate) fn failure(error: carecord_ca::Error) -> Failure {
+    use carecord_ca::Error;
+    match error {
+        Error::File { path, source } => Failure::file(&path, &source),
+        Error::Store(reason) => Failure::new(Code::CaStore, reason).hint(
+            "is another process using it? if it is damaged, restore the CA's data from a backup",
+        ),
+        Error::Config { .. } => Failure::new(Code::CaConfig, error),
+        Error::Authority { ref reason, .. } if reason.contains("passphrase") => {
+            Failure::new(Code::CaPassphrase, error).hint(format!(
+                "set {} or passphrase_file to the passphrase that the key was encrypted under",
+                carecord_ca::service::PASSPHRASE_VARIABLE
+            ))
+        }
+        other => Failure::new(Code::Authority, other),
+    }
+}
