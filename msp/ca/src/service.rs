@@ -13,6 +13,8 @@ mod identities;
 mod register;
 mod revoke;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use crate::issuing::Issuing;
@@ -60,7 +62,11 @@ impl Ca {
         let signing = config.signing.load(passphrase)?;
         let tls = config.tls.as_ref().map(|files| files.load(passphrase)).transpose()?;
         let secrets = Secrets::new(config.secret_cost)?;
+        // Hashes of secrets lie here: nobody else's to read.
         std::fs::create_dir_all(&config.data_dir)
+            .and_then(|()| {
+                std::fs::set_permissions(&config.data_dir, Permissions::from_mode(0o700))
+            })
             .map_err(|source| Error::File { path: config.data_dir.clone(), source })?;
         let store = Store::open(&config.data_dir)?;
         store.forget_tokens(clock())?;
