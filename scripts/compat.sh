@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs foreign clients, unmodified, against a network of ours: the npm gateway package and the crate fabric-sdk.
+# Runs foreign clients, unmodified, against a network of ours: the npm packages for gateway and CA, and the crate fabric-sdk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -22,7 +22,7 @@ down() {
   [ "$code" -eq 0 ] || echo "the network's folder with its logs stays: $CARECORD_NETWORK" >&2
 }
 trap down EXIT
-"$CARECORD_BIN" --quiet network up --topology network/compat/topology.toml --dir "$CARECORD_NETWORK" --detach >/dev/null
+"$CARECORD_BIN" --quiet network up --ca --topology network/compat/topology.toml --dir "$CARECORD_NETWORK" --detach >/dev/null
 
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 # Debian's own Node is older than the gateway package wants; the npm registry has the one that fits.

@@ -34,7 +34,7 @@ function run([command, ...args], dir) {
 async function withNetwork(command) {
   if (process.env.CARECORD_NETWORK) return run(command, process.env.CARECORD_NETWORK);
   const dir = mkdtempSync(join(tmpdir(), "carecord-compat-"));
-  let status = carecord("--quiet", "network", "up", "--topology", TOPOLOGY, "--dir", dir, "--detach");
+  let status = carecord("--quiet", "network", "up", "--ca", "--topology", TOPOLOGY, "--dir", dir, "--detach");
   if (status === 0) {
     try {
       status = await run(command, dir);

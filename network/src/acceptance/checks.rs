@@ -14,6 +14,7 @@ mod catch_up;
 mod certificates;
 mod clean_clone;
 mod configuration;
+mod fabric_ca_client;
 mod flips;
 mod gateway_sdk;
 mod golden;
@@ -44,6 +45,7 @@ pub(super) fn all() -> Vec<Check> {
         catch_up::CHECKS,
         add_organisation::CHECKS,
         configuration::CHECKS,
+        fabric_ca_client::CHECKS,
         certificates::CHECKS,
         ledger_tools::CHECKS,
         lifecycle::CHECKS,

@@ -128,10 +128,6 @@ fn node_entry(
         client_certificate_file: admin.tls_certificate_file.clone(),
         client_key_file: admin.tls_key_file.clone(),
     });
-    let like = file.nodes.first().ok_or_else(|| {
-        Failure::new(crate::codes::Code::NetworkFile, "the network has no node")
-            .at(dir.root().display())
-    })?;
     Ok(NodeEntry {
         name: name.to_owned(),
         role: ROLE.to_owned(),
@@ -148,7 +144,7 @@ fn node_entry(
         data_dir: own.join("data"),
         log_file: dir.log(name),
         pid_file: own.join("pid"),
-        ..like.clone()
+        admin_address: None,
     })
 }
 

@@ -34,12 +34,13 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     let server = Server::new(cas).map_err(failure)?;
     // Callers prove who they are by secret or token, so TLS asks for no certificate.
     let none: [&[u8]; 0] = [];
-    let tls = http_server_config(config.tls.identity()?, ClientAuth::Off, &none)
+    let identity = config.tls.identity()?;
+    let tls = http_server_config(identity.clone(), ClientAuth::Off, &none)
         .map_err(|error| unusable(&config.tls.certificate, &error))?;
     let listener = TcpListener::bind(&config.address)
         .await
         .map_err(|error| listen(&config.address, &error))?;
-    let _operations = observed.serve(config, "ca", health).await?;
+    let _operations = observed.serve(config, &identity, "ca", health).await?;
     tracing::info!(address = %config.address, cas = config.cas.len(), "membership service answers");
     let served =
         carecord_monitoring::operations::serve(listener, Some(tls), Arc::new(server).routes());

@@ -173,6 +173,9 @@ impl NodeConfig {
             address: address.to_owned(),
             cluster_address: None,
             operations_address: None,
+            admin_address: None,
+            admin_client_roots: Default::default(),
+            handshake_time_shift_s: Default::default(),
             channels: Vec::new(),
             threads: 1,
             tls: TlsConfig {

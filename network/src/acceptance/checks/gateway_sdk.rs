@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 /// Fewer means that tests were lost.
 const NODE_TESTS_MIN: u64 = 20;
 const RUST_TESTS_MIN: u64 = 2;
-const TOPOLOGY: &str = include_str!("../../../compat/topology.toml");
+pub(super) const TOPOLOGY: &str = include_str!("../../../compat/topology.toml");
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -69,7 +69,7 @@ async fn rust(context: &Context) -> Outcome<Finding> {
 }
 
 /// A count of the test runner's summary, `# pass 12` or `ℹ pass 12`.
-fn summary(said: &Said, word: &str) -> u64 {
+pub(super) fn summary(said: &Said, word: &str) -> u64 {
     let of_line = |line: &str| {
         let rest = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ "))?;
         rest.strip_prefix(word)?.trim().parse().ok()
@@ -78,7 +78,7 @@ fn summary(said: &Said, word: &str) -> u64 {
 }
 
 /// Names of the tests that failed, or the runner's last words.
-fn failures(said: &Said) -> String {
+pub(super) fn failures(said: &Said) -> String {
     let names: Vec<&str> = said
         .out
         .lines()
