@@ -186,6 +186,7 @@ impl NodeConfig {
             },
             operations_tls: None,
             cas: vec![ca],
+            vault: Default::default(),
             log: LogConfig::default(),
         }
     }
