@@ -297,9 +297,11 @@ fn newcomer(
         .and_then(|node| node.address.rsplit_once(':'))
         .map_or("127.0.0.1", |(host, _)| host);
     Topology {
+        ca: false,
         name: file.name.clone(),
         operations_tls: file.nodes.iter().any(|node| node.operations_tls.is_some()),
         organisations: vec![Organisation {
+            roles: Vec::new(),
             name: organisation.name.clone(),
             msp_id: organisation.msp_id.clone(),
             domain: organisation.domain.clone(),
