@@ -246,3 +246,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_log_in_use_is_copied_as_far_as_it_was_synced_and_a_damaged_one_is_not() {
+    use carecord_blocks::record_log::{copy, is_log};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (live, to) = (dir.path().join("live"), |n: u64| dir.path().join(format!("copy{n}")));
+    let mut log = RecordLog::open(Disk::open(&live).unwrap(), OPTIONS).unwrap();
+    for synced in [0, 3, 20, 41] {
+        let have = log.scan(0).count() as u64;
+        fill(&mut log, have..synced);
+        log.sync().unwrap();
+        // Written and not synced: it is not in the copy.
+        log.append(1, 99, 0, b"tail").unwrap();
+        let copied = copy(&live, &to(synced), Some(OPTIONS.label)).unwrap();
+        assert_eq!((copied.records, copied.last_index), (synced, synced.checked_sub(1)));
+        assert!(is_log(&to(synced)));
+        let again = RecordLog::open(Disk::open(to(synced)).unwrap(), OPTIONS).unwrap();
+        assert_eq!(records(&again), records(&log)[..synced as usize]);
+        drop(again);
+        drop(log);
+        // The tail goes, as in a crash.
+        let end = copied.bytes.max(32);
+        let mut opened = RecordLog::open(Disk::open(&live).unwrap(), OPTIONS).unwrap();
+        opened.cut(end).unwrap();
+        log = opened;
+    }
+    let first = live.join(FIRST);
+    let bytes = std::fs::read(&first).unwrap();
+    for at in (0..bytes.len()).step_by(17) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 8;
+        std::fs::write(&first, altered).unwrap();
+        assert!(copy(&live, &to(1000 + at as u64), Some(OPTIONS.label)).is_err(), "byte {at}");
+    }
+}
