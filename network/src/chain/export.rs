@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use carecord_proto::block;
 use carecord_proto::common::Block;
@@ -40,8 +40,9 @@ pub async fn export(
 ) -> Outcome<Export> {
     let failed = |error: &std::io::Error| Failure::file(out, error);
     let height = fetch::height(session, node, channel).await?;
-    let draft = out.with_extension("part");
-    let mut file = BufWriter::new(File::create(&draft).map_err(|error| failed(&error))?);
+    let draft = draft_of(out);
+    let file = File::create(draft.as_deref().unwrap_or(out)).map_err(|error| failed(&error))?;
+    let mut file = BufWriter::new(file);
     let mut export =
         Export { schema: "carecord.export/v1", blocks: 0, transactions: 0, valid: 0, bytes: 0 };
     fetch::stream(session, node, channel, Range::Between(0, height - 1), |block| {
@@ -55,8 +56,16 @@ pub async fn export(
         .map_err(|error| failed(error.error()))?
         .sync_all()
         .map_err(|error| failed(&error))?;
-    std::fs::rename(&draft, out).map_err(|error| failed(&error))?;
+    if let Some(draft) = draft {
+        std::fs::rename(&draft, out).map_err(|error| failed(&error))?;
+    }
     Ok(export)
+}
+
+/// Where a file grows before it gets its name; a device or a pipe is written to as it is, never replaced.
+fn draft_of(out: &Path) -> Option<PathBuf> {
+    let is_special = out.metadata().is_ok_and(|found| !found.is_file());
+    (!is_special).then(|| out.with_extension("part"))
 }
 
 /// Reads a file that [`export`] wrote.
@@ -89,6 +98,12 @@ impl Export {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_written_to_and_not_replaced() {
+        assert_eq!(draft_of(Path::new("/dev/null")), None);
+        assert_eq!(draft_of(Path::new("/tmp/no/chain.bin")), Some("/tmp/no/chain.part".into()));
+    }
 
     #[test]
     fn what_is_written_with_lengths_is_read_again() {

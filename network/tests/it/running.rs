@@ -62,6 +62,7 @@ fn an_exported_chain_holds_what_the_benchmark_claims() {
             node,
             "--channel",
             "care",
+            "--force",
             "--out",
             text(&out),
         ])
