@@ -3,7 +3,7 @@
 //! The last configuration block says who orders, by id. A leader compares that with what Raft has and proposes one step
 //! at a time until both agree, however far an earlier leader came. It cuts nothing from a configuration block on until
 //! who is gone is out and who is new at least listens; a new one is made a voter once it has caught up, however long
-//! that takes, while the channel goes on (decision 0006).
+//! that takes, while the channel goes on (decision 0007).
 
 use super::{ChannelCore, Stop};
 use crate::event::{Effect, NodeId};
