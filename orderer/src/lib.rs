@@ -19,6 +19,7 @@ mod deliver;
 mod error;
 mod host;
 mod orderer;
+#[allow(clippy::result_large_err, reason = "an error is an answer, made once a request")]
 mod participation;
 mod registrar;
 mod registry;

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn pieces_give_the_id_of_the_whole() {
         for size in [0, 1, SINGLE_MAX_BYTES, SINGLE_MAX_BYTES + 1, 3 * SINGLE_MAX_BYTES + 17] {
-            let bytes: Vec<u8> = (0..size).map(|i| (i * 31 >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..size).map(|i| ((i * 31) >> 3) as u8).collect();
             let whole = id(&bytes);
             for piece in [7_919, CHUNK_BYTES, 2 * SINGLE_MAX_BYTES] {
                 let mut hasher = Hasher::default();

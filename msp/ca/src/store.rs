@@ -24,6 +24,9 @@ const FORMAT: &[u8] = b"carecord-ca-1";
 const DECOY_SLOTS: u16 = 4_096;
 const MEMTABLE_BYTES: usize = 1 << 20;
 
+/// A key and its value.
+type Row = (Box<[u8]>, Box<[u8]>);
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -281,10 +284,7 @@ impl Store {
         self.db.get(key)?.map(|value| read(key, &value)).transpose()
     }
 
-    fn scan(
-        &self,
-        prefix: Vec<u8>,
-    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), StoreError>> {
+    fn scan(&self, prefix: Vec<u8>) -> impl Iterator<Item = Result<Row, StoreError>> {
         let begin = self.db.iterator(IteratorMode::From(&prefix, Direction::Forward));
         begin
             .map(|row| row.map_err(StoreError::from))

@@ -41,7 +41,7 @@ struct Spool(PathBuf);
 impl Program {
     /// The program `name`, found as the shell finds it.
     pub(super) fn new(name: impl AsRef<OsStr>) -> Self {
-        let shown = Path::new(name.as_ref()).file_name().unwrap_or(name.as_ref());
+        let shown = Path::new(name.as_ref()).file_name().unwrap_or_else(|| name.as_ref());
         let shown = shown.to_string_lossy().into_owned();
         let mut command = Command::new(name);
         command.stdin(Stdio::null()).kill_on_drop(true);

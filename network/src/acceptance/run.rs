@@ -151,7 +151,7 @@ fn context(output: Output) -> Outcome<Context> {
     };
     let own = std::env::current_exe()
         .map_err(|error| Failure::new(Code::File, format!("cannot find this binary: {error}")))?;
-    let folder = own.parent().unwrap_or(std::path::Path::new("."));
+    let folder = own.parent().unwrap_or_else(|| std::path::Path::new("."));
     let work = cache().join(format!("acceptance-{}", std::process::id()));
     std::fs::create_dir_all(&work).map_err(|error| Failure::file(&work, &error))?;
     Ok(Context { scale, work, binary: folder.join("carecord"), output })

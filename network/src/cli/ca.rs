@@ -18,7 +18,7 @@ use crate::state::{NetworkDir, replace_file};
 #[derive(Debug, Subcommand)]
 pub(super) enum Ca {
     /// Make a CA of its own, outside any network: keys (encrypted), certificates, configuration.
-    Init(init::Init),
+    Init(Box<init::Init>),
     /// Run a CA in this process until it is told to end.
     Serve {
         /// Its configuration.

@@ -15,7 +15,7 @@ pub(super) fn bytes(message: &DynamicMessage) -> Vec<u8> {
             Value::Message(inner) => part(&mut out, field.number(), &bytes(inner)),
             Value::Map(map) => {
                 let mut entries: Vec<(&MapKey, &Value)> = map.iter().collect();
-                entries.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+                entries.sort_by_key(|(key, _)| order(key));
                 for (key, value) in entries {
                     part(&mut out, field.number(), &entry(&field, key, value));
                 }

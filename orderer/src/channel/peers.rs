@@ -1,6 +1,7 @@
 //! The links of one channel to the other consenters, kept as the configuration and Raft want them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use carecord_consensus::NodeId;
@@ -42,9 +43,8 @@ impl Peers {
         }
         self.0.retain(|id, link| members.get(*id).is_some_and(|one| one.address == link.address()));
         for member in members.all().filter(|member| member.id != own) {
-            if !self.0.contains_key(&member.id) {
-                let link = host.links.open(shared, member, host.metrics.clone())?;
-                self.0.insert(member.id, link);
+            if let Entry::Vacant(place) = self.0.entry(member.id) {
+                place.insert(host.links.open(shared, member, host.metrics.clone())?);
             }
         }
         Ok(())

@@ -81,7 +81,7 @@ fn channel_of(envelope: &Envelope) -> Result<String, String> {
     if opened.channel_header.channel_id.is_empty() {
         return Err("empty channel id".to_owned());
     }
-    let update = ConfigUpdateEnvelope::decode(opened.payload.data.clone())
+    let update = ConfigUpdateEnvelope::decode(opened.payload.data)
         .and_then(|update| ConfigUpdate::decode(update.config_update))
         .map_err(|cause| format!("bad config update: {cause}"))?;
     Ok(update.channel_id)

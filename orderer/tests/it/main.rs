@@ -1,5 +1,7 @@
 //! Real orderers on loopback, with real TLS and real files: what clients, peers and each other get from them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod broadcast;
 mod certificates;
 mod cluster;

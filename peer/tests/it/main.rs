@@ -1,5 +1,7 @@
 //! A peer in this process, over a real ledger, real sockets and real certificates, with an orderer that does as told.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod client;
 mod deliver;
 mod endorser;

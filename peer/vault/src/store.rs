@@ -25,6 +25,9 @@ use crate::once::Remembered;
 /// Memory for writes not yet flushed; wraps are small and rare.
 const MEMTABLE_BYTES: usize = 1 << 20;
 
+/// What is done with each row: its key and value; says whether to go on.
+type Visit<'a> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, Error> + 'a;
+
 /// The database; one process has it open.
 pub struct Store {
     pub(crate) db: DB,
@@ -82,7 +85,7 @@ impl Store {
         &self,
         prefix: &str,
         from: &str,
-        each: &mut dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, Error>,
+        each: &mut Visit<'_>,
     ) -> Result<(), Error> {
         let mut options = ReadOptions::default();
         options.fill_cache(false);

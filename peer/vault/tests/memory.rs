@@ -2,6 +2,8 @@
 //!
 //! A program of its own: the figure is the process's memory.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::sync::Arc;
 
 #[path = "it/world.rs"]

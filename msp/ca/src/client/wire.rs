@@ -148,7 +148,8 @@ pub(super) fn result<T: DeserializeOwned>(
     let envelope: Envelope = serde_json::from_slice(&body).map_err(wrong)?;
     if !envelope.success {
         let first = envelope.errors.into_iter().next();
-        let first = first.unwrap_or(ErrorEntry { code: 0, message: "no reason".to_owned() });
+        let first =
+            first.unwrap_or_else(|| ErrorEntry { code: 0, message: "no reason".to_owned() });
         return Err(ClientError::Refused { status, code: first.code, message: first.message });
     }
     serde_json::from_value(envelope.result).map_err(wrong)

@@ -142,7 +142,7 @@ impl Ca {
         self.must_exist(name)?;
         let members = self.members(name)?;
         let mut removed = tree(name, &self.store.affiliations()?);
-        if !force && !(members.is_empty() && removed.affiliations.is_empty()) {
+        if !(force || members.is_empty() && removed.affiliations.is_empty()) {
             let why = format!(
                 "Cannot delete affiliation '{name}': it has sub-affiliations or identities. Need to use 'force' to remove them, too"
             );

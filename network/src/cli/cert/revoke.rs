@@ -93,7 +93,7 @@ impl Revoke {
         let mut organisation = None;
         for name in &self.user {
             let user = session.file().user(name)?;
-            if organisation.get_or_insert(user.organisation.clone()) != &user.organisation {
+            if organisation.get_or_insert_with(|| user.organisation.clone()) != &user.organisation {
                 let cause = "these people are of several organisations; revoke one after the other";
                 return Err(Failure::new(Code::Argument, cause));
             }

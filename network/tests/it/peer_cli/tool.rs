@@ -181,7 +181,7 @@ impl<'a> Tool<'a> {
         channel: &str,
         at: seek_position::Type,
     ) -> Block {
-        let (blocks, status) = self.seek(node, channel, at.clone(), at).await;
+        let (blocks, status) = self.seek(node, channel, at, at).await;
         assert_eq!((blocks.len(), status), (1, Some(Status::Success)), "{}", node.name);
         blocks.into_iter().next().unwrap()
     }
