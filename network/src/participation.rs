@@ -8,6 +8,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use carecord_comm::{HttpsClient, TlsIdentity};
+use carecord_orderer::Consenters;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -76,7 +77,7 @@ pub fn remove(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<()>
 }
 
 /// The consenters of `channel` as `node` sees them: Raft ids, addresses, who leads.
-pub fn consenters(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Value> {
+pub fn consenters(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Consenters> {
     let answer = call(session, node, &Request::get(format!("{OURS}/{channel}/consenters")))?;
     let body = answer.expect(node, 200)?;
     serde_json::from_slice(&body).map_err(|error| unreadable(node, &error))
@@ -98,10 +99,16 @@ pub fn transfer_leader(session: &Session, node: &NodeEntry, channel: &str, to: u
 }
 
 fn call(session: &Session, node: &NodeEntry, request: &Request<'_>) -> Outcome<Answer> {
+    if node.role != "orderer" {
+        let cause = "the node is no orderer";
+        return Err(Failure::new(Code::ConfigMember, cause)
+            .at(&node.name)
+            .hint("`carecord orderer list` names the consenters"));
+    }
     let address = node.admin_address.as_ref().ok_or_else(|| {
         Failure::new(Code::Participation, "the node has no administration service")
             .at(&node.name)
-            .hint("networks made by an older version have none; only orderers do")
+            .hint("networks made by an older version have none: write `admin_address` into its node.toml and network.json")
     })?;
     let admin = session.file().admin(&node.organisation)?;
     let certificate = read_credential(&admin.tls_certificate_file)?;

@@ -37,6 +37,7 @@ pub use config::Config;
 pub use credentials::Credentials;
 pub use error::Error;
 pub use orderer::{ChannelStatus, Orderer, Statuses};
+pub use participation::{ConsenterView, Consenters};
 pub use verify::{LogReport, verify_log};
 
 /// The consenters that a channel's configuration names.

@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use crate::registrar::{Refusal, Registrar};
 use answer::{Info, error, json, not_allowed};
+pub use consenters::{ConsenterView, Consenters};
 
 const CHANNELS: &str = "/participation/v1/channels";
 const OURS: &str = "/carecord/v1/channels";

@@ -9,6 +9,7 @@ mod dangers;
 mod generated;
 mod health;
 mod operations;
+mod orderers;
 mod peer_cli;
 mod running;
 mod support;

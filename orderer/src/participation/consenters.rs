@@ -19,26 +19,36 @@ use crate::registrar::Registrar;
 /// How long a transfer of leadership may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Serialize)]
-struct Consenters {
+/// Who orders a channel, as `GET …/consenters` answers; the command line reads the same type.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Consenters {
     /// Nothing while nobody leads that this node knows of.
-    leader: Option<NodeId>,
-    consenters: Vec<One>,
+    pub leader: Option<NodeId>,
+    /// All that the configuration names.
+    pub consenters: Vec<ConsenterView>,
 }
 
-#[derive(Serialize)]
-struct One {
-    raft_id: NodeId,
-    host: String,
-    port: u16,
-    role: &'static str,
-    leads: bool,
-    alive: bool,
-    /// Up to where its log is known to agree, and how far that is behind the furthest; the leader alone knows.
-    matched: Option<u64>,
-    lag: Option<u64>,
+/// One consenter and how it fares.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ConsenterView {
+    /// Its Raft id.
+    pub raft_id: NodeId,
+    /// Where the others reach it.
+    pub host: String,
+    /// Where the others reach it.
+    pub port: u16,
+    /// `voter` or `learner`.
+    pub role: String,
+    /// Whether it leads.
+    pub leads: bool,
+    /// Whether the answering node hears of it.
+    pub alive: bool,
+    /// Up to where its log is known to agree; the leader alone knows.
+    pub matched: Option<u64>,
+    /// How far that is behind the furthest; the leader alone knows.
+    pub lag: Option<u64>,
     /// When its TLS certificates expire, in seconds since 1970; the earlier one.
-    certificate_expires_unix_s: Option<i64>,
+    pub certificate_expires_unix_s: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -103,11 +113,11 @@ fn consenters(channel: &ChannelHandle) -> Consenters {
         let is = |what: fn(&ConsenterStatus) -> bool| status.is_some_and(what);
         let matched = status.and_then(|status| status.matched);
         let (host, port) = member.address.rsplit_once(':').unwrap_or((&member.address, ""));
-        One {
+        ConsenterView {
             raft_id: member.id,
             host: host.to_owned(),
             port: port.parse().unwrap_or_default(),
-            role: if is(|status| status.votes) { "voter" } else { "learner" },
+            role: if is(|status| status.votes) { "voter" } else { "learner" }.to_owned(),
             leads: is(|status| status.leads),
             alive: is(|status| status.alive),
             matched,

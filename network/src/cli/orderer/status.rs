@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use carecord_orderer::{ConsenterView, Consenters};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -44,13 +45,6 @@ pub(in crate::cli) struct Transfer {
     to: String,
 }
 
-/// A consenter as an orderer tells of it.
-struct Consenter {
-    id: u64,
-    address: String,
-    leads: bool,
-}
-
 // === impl List ===
 
 impl List {
@@ -91,10 +85,10 @@ impl Status {
         let channel = &session.file().channel(self.channel.as_deref())?.name;
         let mut rows = Vec::new();
         for node in session.file().nodes_of("orderer") {
-            let leads = consenters(&session, node, channel)
+            let leads = participation::consenters(&session, node, channel)
                 .ok()
-                .and_then(|all| all.into_iter().find(|one| one.leads))
-                .map_or_else(|| "-".to_owned(), |leader| name_of(&session, &leader.address));
+                .and_then(|told| leading(&told).map(|one| name_of(&session, &address(one))))
+                .unwrap_or_else(|| "-".to_owned());
             rows.push(match participation::standing(&session, node, channel) {
                 Ok(is) => [node.name.clone(), is.relation, is.status, is.height.to_string(), leads],
                 Err(failure) => {
@@ -103,7 +97,7 @@ impl Status {
                 }
             });
         }
-        let entry = |[node, relation, status, height, leader]: &[String; 5]| json!({"node": node, "relation": relation, "status": status, "height": height.parse::<u64>().ok(), "leader": leader});
+        let entry = |[node, relation, status, height, leader]: &[String; 5]| json!({"node": node, "relation": relation, "status": status, "height": height.parse::<u64>().ok(), "leader": (leader != "-").then_some(leader)});
         let list: Vec<Value> = rows.iter().map(entry).collect();
         let value = json!({"schema": "carecord.orderers/v1", "channel": channel, "orderers": list});
         output
@@ -120,24 +114,24 @@ impl Transfer {
         let file = session.file();
         let channel = file.channel(self.channel.as_deref())?;
         let to = file.node(&self.to)?;
-        let address = to.cluster_address.clone().unwrap_or_default();
-        let all = consenters(&session, to, &channel.name)?;
-        let wanted = all.iter().find(|one| one.address == address).ok_or_else(|| {
+        let own = to.cluster_address.clone().unwrap_or_default();
+        let told = participation::consenters(&session, to, &channel.name)?;
+        let wanted = told.consenters.iter().find(|one| address(one) == own).ok_or_else(|| {
             Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel")
                 .at(&to.name)
+                .hint("`carecord orderer list` names the consenters")
         })?;
-        let leader = all.iter().find(|one| one.leads).ok_or_else(|| {
+        let leader = leading(&told).ok_or_else(|| {
             Failure::new(Code::Participation, "the channel has no leader at the moment")
                 .at(&channel.name)
+                .hint("`carecord orderer status` shows which orderers run; most of the consenters must")
         })?;
-        if leader.id != wanted.id {
-            let leads = file.node(&name_of(&session, &leader.address))?;
-            participation::transfer_leader(&session, leads, &channel.name, wanted.id)?;
+        if leader.raft_id != wanted.raft_id {
+            let leads = file.node(&name_of(&session, &address(leader)))?;
+            participation::transfer_leader(&session, leads, &channel.name, wanted.raft_id)?;
         }
         let deadline = Instant::now() + PATIENCE;
-        while !consenters(&session, to, &channel.name)?
-            .iter()
-            .any(|one| one.leads && one.id == wanted.id)
+        while participation::consenters(&session, to, &channel.name)?.leader != Some(wanted.raft_id)
         {
             if Instant::now() >= deadline {
                 return Err(Failure::new(Code::Deadline, "leadership has not moved").at(&to.name));
@@ -152,15 +146,11 @@ impl Transfer {
     }
 }
 
-/// The consenters as `node` tells of them.
-fn consenters(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Vec<Consenter>> {
-    let told = participation::consenters(session, node, channel)?;
-    let leader = told["leader"].as_u64();
-    let list = told["consenters"].as_array().cloned().unwrap_or_default();
-    let one = |entry: &Value| {
-        let id = entry["id"].as_u64()?;
-        let address = entry["address"].as_str()?.to_owned();
-        Some(Consenter { id, address, leads: leader == Some(id) })
-    };
-    Ok(list.iter().filter_map(one).collect())
+/// The consenter that leads, as `told` by an orderer.
+fn leading(told: &Consenters) -> Option<&ConsenterView> {
+    told.consenters.iter().find(|one| told.leader == Some(one.raft_id))
+}
+
+fn address(consenter: &ConsenterView) -> String {
+    format!("{}:{}", consenter.host, consenter.port)
 }
