@@ -56,6 +56,8 @@ fn every_test_that_is_named_exists() {
         let function = format!("fn {test}()");
         let at = source.find(&function).unwrap_or_else(|| panic!("{file}.rs has no {function}"));
         let before = source[..at].trim_end().trim_end_matches("async").trim_end();
-        assert!(before.ends_with("test]"), "{file}.rs: {test} is no test");
+        let attribute = before.rsplit("#[").next().unwrap_or_default();
+        let is_test = attribute.starts_with("test]") || attribute.starts_with("tokio::test");
+        assert!(is_test && before.ends_with(']'), "{file}.rs: {test} is no test");
     }
 }
