@@ -45,6 +45,8 @@ struct Place {
 /// What came of the promises.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
+    /// Transactions that clients sent until they were VALID; a steady load's alone are counted.
+    pub(super) sent: usize,
     /// Promises that were looked at: VALID reports.
     pub(super) valid: usize,
     /// Promises that were looked at: SUCCESS of the ordering service.
@@ -72,7 +74,7 @@ pub(super) async fn judge_without_chain_of(
 ) -> Outcome<Verdict> {
     trial.agreed().await?;
     let mut chains = Vec::new();
-    for node in trial.nodes().iter().filter(|node| node.name != without) {
+    for node in trial.on_channel().filter(|node| node.name != without) {
         chains.push(read(trial, &node.name).await?);
     }
     let mut verdict = Verdict::new(&chains, log);
@@ -98,7 +100,7 @@ async fn read_state(trial: &Trial, log: &[Acknowledged], verdict: &mut Verdict) 
         .iter()
         .filter_map(|line| match line {
             Acknowledged::Valid { key, .. } => Some(key),
-            Acknowledged::Accepted { .. } => None,
+            Acknowledged::Accepted { .. } | Acknowledged::Sent { .. } => None,
         })
         .collect();
     let stride = keys.len().div_ceil(STATE_SAMPLE).max(1);
@@ -146,6 +148,11 @@ impl Chain {
     fn keeps(&self, promise: &Acknowledged) -> bool {
         match promise {
             Acknowledged::Accepted { tx_id } => !self.places(tx_id).is_empty(),
+            // Orderers know no codes; peers have it VALID in one place.
+            Acknowledged::Sent { tx_id } => {
+                let valid = Some(TxValidationCode::Valid as u8);
+                self.places(tx_id).iter().any(|place| !self.peer || place.code == valid)
+            }
             Acknowledged::Valid { tx_id, block, .. } => {
                 let valid = Some(TxValidationCode::Valid as u8);
                 let good =
@@ -183,8 +190,11 @@ impl Chain {
 
 impl Verdict {
     fn new(chains: &[Chain], log: &[Acknowledged]) -> Self {
-        let valid = log.iter().filter(|line| matches!(line, Acknowledged::Valid { .. })).count();
-        let mut verdict = Self { valid, accepted: log.len() - valid, ..Self::default() };
+        let count = |what: fn(&Acknowledged) -> bool| log.iter().filter(|line| what(line)).count();
+        let valid = count(|line| matches!(line, Acknowledged::Valid { .. }));
+        let accepted = count(|line| matches!(line, Acknowledged::Accepted { .. }));
+        let sent = count(|line| matches!(line, Acknowledged::Sent { .. }));
+        let mut verdict = Self { sent, valid, accepted, ..Self::default() };
         for chain in chains {
             verdict.height = chain.blocks.len() as u64;
             let broken = log.iter().filter(|promise| !chain.keeps(promise));
@@ -263,6 +273,17 @@ mod tests {
         assert!(Verdict::new(&chains, &[valid("a", 1), accepted("a"), accepted("b")]).ok());
         for broken in [valid("a", 2), valid("b", 2), accepted("c")] {
             assert!(!Verdict::new(&chains, &[valid("a", 1), broken]).lost.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_was_sent_must_be_valid_on_every_peer() {
+        let chains =
+            [chain(true, &[("a", 1, 0), ("b", 2, 11)]), chain(false, &[("a", 1, 0), ("b", 2, 0)])];
+        let sent = |tx_id: &str| Acknowledged::Sent { tx_id: tx_id.to_owned() };
+        assert!(Verdict::new(&chains, &[valid("a", 1), sent("a")]).ok());
+        for broken in ["b", "c"] {
+            assert!(!Verdict::new(&chains, &[valid("a", 1), sent(broken)]).lost.is_empty());
         }
     }
 

@@ -26,6 +26,7 @@ mod main_job;
 mod suites;
 mod syncs;
 mod threats;
+mod under_load;
 mod verifier;
 
 /// Every check of every group.
@@ -49,6 +50,7 @@ pub(super) fn all() -> Vec<Check> {
         certificates::CHECKS,
         ledger_tools::CHECKS,
         lifecycle::CHECKS,
+        under_load::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];

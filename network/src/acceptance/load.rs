@@ -3,6 +3,8 @@
 //! Two promises are logged: `accepted` (an orderer answered SUCCESS, which means that Raft has committed it) and
 //! `valid` (a peer told the client VALID). Neither may be broken by whatever happens to the nodes.
 
+pub(super) mod steady;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -38,6 +40,8 @@ const DEADLINES: Deadlines = Deadlines {
 pub(super) enum Acknowledged {
     /// The ordering service took the transaction.
     Accepted { tx_id: String },
+    /// A client has endorsements and keeps sending the transaction until it is VALID.
+    Sent { tx_id: String },
     /// The transaction was reported VALID in this block; it wrote `key`.
     Valid { tx_id: String, block: u64, key: String },
 }
@@ -56,6 +60,16 @@ struct Shared {
     /// When the last VALID came, and the longest wait for one since somebody asked.
     pulse: Mutex<(Instant, Duration)>,
     errors: Mutex<BTreeMap<String, u64>>,
+    /// How many transactions of a steady load were sent again so often.
+    resends: Mutex<[u64; steady::RESENDS_MAX + 1]>,
+}
+
+/// How clients go about it.
+enum Style {
+    /// One transaction after the other, each once, by so many clients.
+    Once(usize),
+    /// So many each second; none is given up before it was sent again a few times.
+    Steady(u64),
 }
 
 // === impl Load ===
@@ -63,6 +77,15 @@ struct Shared {
 impl Load {
     /// Starts `clients` clients, in turn at the peers named; at all peers if none is named.
     pub(super) fn start(trial: &Trial, clients: usize, peers: &[&str]) -> Outcome<Self> {
+        Self::begin(trial, Style::Once(clients), peers)
+    }
+
+    /// Starts a load of `rate` transactions each second at all peers there are by now.
+    pub(super) fn steady(trial: &Trial, rate: u64) -> Outcome<Self> {
+        Self::begin(trial, Style::Steady(rate), &[])
+    }
+
+    fn begin(trial: &Trial, style: Style, peers: &[&str]) -> Outcome<Self> {
         let log = trial.dir().join(format!("acknowledged-{:08x}.log", rand::random::<u32>()));
         let file = File::create(&log).map_err(|error| Failure::file(&log, &error))?;
         let shared = Arc::new(Shared {
@@ -71,11 +94,12 @@ impl Load {
             valid: AtomicU64::new(0),
             pulse: Mutex::new((Instant::now(), Duration::ZERO)),
             errors: Mutex::new(BTreeMap::new()),
+            resends: Mutex::default(),
         });
         let (dir, peers) =
             (trial.dir().to_owned(), peers.iter().map(ToString::to_string).collect());
         let own = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || work(&own, &dir, clients, peers));
+        let thread = std::thread::spawn(move || work(&own, &dir, &style, peers));
         Ok(Self { shared, thread: Some(thread), log })
     }
 
@@ -121,6 +145,16 @@ impl Load {
         text.lines().map(|line| parse(line).ok_or_else(|| damaged(&self.log, line))).collect()
     }
 
+    /// The same, and how many transactions became VALID after no resend, one, two and so on.
+    pub(super) fn stop_and_count(
+        self,
+    ) -> Outcome<(Vec<Acknowledged>, [u64; steady::RESENDS_MAX + 1])> {
+        let shared = Arc::clone(&self.shared);
+        let log = self.stop()?;
+        let resends = *lock(&shared.resends);
+        Ok((log, resends))
+    }
+
     fn end(&mut self) -> Outcome<()> {
         self.shared.stop.store(true, Ordering::SeqCst);
         match self.thread.take().map(JoinHandle::join) {
@@ -144,6 +178,7 @@ fn damaged(path: &Path, line: &str) -> Failure {
 fn parse(line: &str) -> Option<Acknowledged> {
     let words: Vec<&str> = line.split(' ').collect();
     match words[..] {
+        ["sent", tx_id] => Some(Acknowledged::Sent { tx_id: tx_id.to_owned() }),
         ["accepted", tx_id] => Some(Acknowledged::Accepted { tx_id: tx_id.to_owned() }),
         ["valid", tx_id, block, key] => Some(Acknowledged::Valid {
             tx_id: tx_id.to_owned(),
@@ -154,7 +189,7 @@ fn parse(line: &str) -> Option<Acknowledged> {
     }
 }
 
-fn work(shared: &Shared, dir: &Path, clients: usize, peers: Vec<String>) -> Outcome<()> {
+fn work(shared: &Shared, dir: &Path, style: &Style, peers: Vec<String>) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -162,8 +197,18 @@ fn work(shared: &Shared, dir: &Path, clients: usize, peers: Vec<String>) -> Outc
     let session = Session::open(dir)?;
     runtime.block_on(async {
         let contracts = contracts(&session, &peers)?;
-        let clients = (0..clients).map(|number| client(shared, &contracts, number));
-        futures::future::join_all(clients).await;
+        match *style {
+            Style::Once(clients) => {
+                let clients = (0..clients).map(|number| client(shared, &contracts, number));
+                futures::future::join_all(clients).await;
+            }
+            Style::Steady(rate) => {
+                let pace = steady::Pace::new(rate);
+                let clients = (0..steady::CLIENTS)
+                    .map(|number| steady::client(shared, &contracts, number, &pace));
+                futures::future::join_all(clients).await;
+            }
+        }
         Ok(())
     })
 }
@@ -252,6 +297,7 @@ mod tests {
         let valid = Acknowledged::Valid { tx_id: "ab".to_owned(), block: 7, key: "k-1".to_owned() };
         assert_eq!(parse("valid ab 7 k-1"), Some(valid));
         assert_eq!(parse("accepted ab"), Some(Acknowledged::Accepted { tx_id: "ab".to_owned() }));
+        assert_eq!(parse("sent ab"), Some(Acknowledged::Sent { tx_id: "ab".to_owned() }));
         assert_eq!(parse("valid ab"), None);
     }
 }

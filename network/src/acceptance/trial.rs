@@ -1,6 +1,9 @@
 //! A network that a check may mistreat: brought up in a folder of its own, nodes killed and started again.
 
+use std::fs::OpenOptions;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Context;
@@ -85,6 +88,41 @@ impl Trial {
     /// All its nodes.
     pub(super) fn nodes(&self) -> &[NodeEntry] {
         &self.session.file().nodes
+    }
+
+    /// Peers, and the orderers of the channel: those that were replaced have no chain any more.
+    pub(super) fn on_channel(&self) -> impl Iterator<Item = &NodeEntry> {
+        let file = self.session.file();
+        let orders = |node: &NodeEntry| {
+            let mut channels = file.channels.iter().filter(|channel| channel.name == CHANNEL);
+            channels.any(|channel| channel.orderers.contains(&node.name))
+        };
+        file.nodes.iter().filter(move |node| node.role == "peer" || orders(node))
+    }
+
+    /// Reads the network's file again, after a command that has changed it.
+    pub(super) fn reopen(&mut self) -> Outcome<()> {
+        self.session = Session::open(&self.dir)?;
+        Ok(())
+    }
+
+    /// Starts one node that does not run, and does not wait for it: what it lacks is the check's matter.
+    pub(super) fn spawn(&self, node: &NodeEntry) -> Outcome<()> {
+        let failed = |error: std::io::Error| Failure::new(Code::Short, error).at(&node.name);
+        let log = OpenOptions::new().create(true).append(true).open(&node.log_file);
+        let log = log.map_err(failed)?;
+        let child = Command::new(&self.binary)
+            .args(["node", "run", &node.role, "--config"])
+            .arg(&node.config_file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let process = Process::running(child.id());
+        let ended = || Failure::new(Code::NodeStopped, "it ended at once").at(&node.name);
+        process.ok_or_else(ended)?.write(&node.pid_file)
     }
 
     /// The carecord binary with arguments and this network's folder.
@@ -172,7 +210,7 @@ impl Trial {
     /// The newest block at every node.
     pub(super) async fn tips(&self) -> Outcome<Vec<(String, Tip)>> {
         let mut tips = Vec::new();
-        for node in self.nodes() {
+        for node in self.on_channel() {
             tips.push((node.name.clone(), chain::tip(&self.session, node, CHANNEL).await?));
         }
         Ok(tips)

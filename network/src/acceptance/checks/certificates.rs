@@ -80,7 +80,7 @@ async fn rotate(context: &Context) -> Outcome<Finding> {
 }
 
 /// The certificates that the nodes' files hold, by path.
-fn in_force(trial: &Trial) -> Outcome<BTreeMap<PathBuf, String>> {
+pub(super) fn in_force(trial: &Trial) -> Outcome<BTreeMap<PathBuf, String>> {
     let mut found = BTreeMap::new();
     for node in trial.nodes() {
         let config = crate::node::config::NodeConfig::load(&node.config_file)?;

@@ -1,0 +1,344 @@
+//! Group `membership`: everything that an operator changes in the life of a network, in one run, under load.
+//!
+//! Issue's line: certificates rotated, each orderer replaced, one wiped and rejoined, leadership moved 20 times, a snapshot
+//! taken and a new peer joined from it, at 200 transactions a second.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use prost::Message;
+
+use super::certificates::in_force;
+use crate::acceptance::chains::judge_without_chain_of;
+use crate::acceptance::load::{Load, steady};
+use crate::acceptance::trial::{BENCH, CHANNEL, Trial};
+use crate::acceptance::{Check, Context, Finding};
+use crate::codes::Code;
+use crate::configuring;
+use crate::error::{Failure, Outcome};
+use crate::participation::{self, Consenters, Standing};
+use crate::process::Process;
+use crate::snapshots::{self, Snapshots};
+use crate::state::{NetworkDir, NodeEntry};
+use crate::topology::{Node, Organisation, OrganisationRole, Topology};
+
+/// Transactions each second, and how much less may have become VALID over the whole run.
+const RATE: u64 = 200;
+const RATE_SHARE_MIN: f64 = 0.95;
+/// Transactions that become VALID before the first phase and after each.
+const BETWEEN: usize = 1_000;
+const MOVES: usize = 20;
+/// The same between two moves of leadership.
+const BETWEEN_MOVES: u64 = 50;
+const PATIENCE: Duration = Duration::from_secs(300);
+const SETTLES: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+/// Whose snapshot is taken, and the new peer of the same organisation.
+const SOURCE: &str = "hospital-a";
+const NEW: &str = "hospital-a2";
+
+pub(super) const CHECKS: &[Check] = &[Check {
+    name: "membership-under-load",
+    group: "membership",
+    goal: "at 200 tx/s all certificates rotated, each orderer replaced, one wiped and rejoined, leadership moved 20 \
+           times, a new peer from a snapshot: every transaction VALID once with at most 3 resends",
+    work: |context| Box::pin(under_load(context)),
+}];
+
+/// The network, its load, and what the phases came to.
+struct Run {
+    trial: Trial,
+    load: Load,
+    between: u64,
+    phases: Vec<String>,
+    wrong: Vec<String>,
+    processes: BTreeMap<String, i32>,
+}
+
+async fn under_load(context: &Context) -> Outcome<Finding> {
+    let trial = Trial::up(context, "membership-under-load", BENCH).await?;
+    let moves = context.scaled(MOVES, 4);
+    let between = context.scaled(BETWEEN, 100) as u64;
+    let load = Load::steady(&trial, RATE)?;
+    let begun = Instant::now();
+    let (phases, wrong) = (Vec::new(), Vec::new());
+    let processes = BTreeMap::new();
+    let mut run = Run { trial, load, between, phases, wrong, processes };
+    run.note_processes();
+    run.load.wait_for(between, PATIENCE).await?;
+    run.load.longest_pause();
+    run.rotate().await?;
+    run.replace().await?;
+    run.wipe().await?;
+    run.lead(moves).await?;
+    run.snapshot().await?;
+    let rate = run.load.valid() as f64 / begun.elapsed().as_secs_f64();
+    let Run { trial, load, phases, mut wrong, .. } = run;
+    let errors = load.errors();
+    let (log, resends) = load.stop_and_count()?;
+    let verdict = judge_without_chain_of(&trial, &log, NEW).await?;
+    if rate < RATE as f64 * RATE_SHARE_MIN {
+        wrong.push(format!("{rate:.0} tx/s became VALID instead of {RATE}"));
+    }
+    wrong.extend(verdict.wrong());
+    let ok = wrong.is_empty() && verdict.ok() && verdict.valid == verdict.sent;
+    let figure = format!("{} sent at {rate:.0} tx/s; {verdict}", verdict.sent);
+    let finding = Finding::new(figure, ok)
+        .remark(phases.join("; "))
+        .remark(format!("VALID after 0 to {} resends: {resends:?}", steady::RESENDS_MAX))
+        .remark(format!("calls that failed meanwhile: {errors}"));
+    let finding =
+        context.scale_remark(finding, &format!("{moves} moves, {between} between phases"));
+    Ok(if wrong.is_empty() { finding } else { finding.remark(wrong.join("; ")) })
+}
+
+// === impl Run: phases ===
+
+impl Run {
+    async fn rotate(&mut self) -> Outcome<()> {
+        let before = in_force(&self.trial)?;
+        let begun = self.begin();
+        self.trial.run(&["cert", "renew", "--all"], PATIENCE).await?;
+        let after = in_force(&self.trial)?;
+        let kept = before.iter().filter(|(path, print)| after.get(*path) == Some(print)).count();
+        if kept > 0 {
+            self.wrong.push(format!("{kept} certificates were not rotated"));
+        }
+        self.same_processes("rotation");
+        self.end(begun, &format!("{} certificates rotated", after.len() - kept)).await
+    }
+
+    /// Each orderer in turn gives way to one with other certificates, an empty folder and a Raft id of its own.
+    async fn replace(&mut self) -> Outcome<()> {
+        let before = self.consenters().await?;
+        let old = self.orderers()?;
+        let begun = self.begin();
+        for (index, name) in old.iter().enumerate() {
+            let new = format!("orderer{}", old.len() + index + 1);
+            self.trial.run(&["orderer", "replace", name, "--with", &new], PATIENCE).await?;
+            self.trial.kill(&[name]).await?;
+            self.trial.reopen()?;
+            self.load.wait_for(self.between, PATIENCE).await?;
+        }
+        let after = self.consenters().await?;
+        let kept = ids(&after).into_iter().filter(|id| ids(&before).contains(id)).count();
+        if kept > 0 || after.consenters.len() != before.consenters.len() {
+            self.wrong.push(format!("after the replacements {kept} Raft ids are old: {after:?}"));
+        }
+        self.note_processes();
+        let what = format!(
+            "{} orderers replaced, Raft ids {:?} to {:?}",
+            old.len(),
+            ids(&before),
+            ids(&after)
+        );
+        self.end(begun, &what).await
+    }
+
+    /// The leader loses its data of the channel: it is to follow until the configuration takes it in again.
+    async fn wipe(&mut self) -> Outcome<()> {
+        let name = self.trial.leader().await?;
+        let node = self.trial.session().file().node(&name)?.clone();
+        let begun = self.begin();
+        self.trial.kill(&[name.as_str()]).await?;
+        let folder = node.data_dir.join(CHANNEL);
+        std::fs::remove_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
+        self.trial.spawn(&node)?;
+        self.note_processes();
+        let old_id = self.id_of(&node).await?;
+        self.hand_block(&node).await?;
+        let standing = self.follows(&node).await?;
+        self.load.wait_for(self.between, PATIENCE).await?;
+        let still = participation::standing(self.trial.session(), &node, CHANNEL)?;
+        if (&*standing.relation, &*still.relation) != ("follower", "follower") {
+            self.wrong.push(format!("the wiped {name} is {still:?}"));
+        }
+        if self.trial.leader().await? == name {
+            self.wrong.push(format!("{name} leads without the data that it voted with"));
+        }
+        self.trial.run(&["orderer", "remove", &name], PATIENCE).await?;
+        self.trial.run(&["orderer", "add", &name], PATIENCE).await?;
+        self.trial.reopen()?;
+        let new_id = self.id_of(&node).await?;
+        if old_id.is_none() || new_id.is_none() || new_id == old_id {
+            self.wrong.push(format!("{name} had Raft id {old_id:?} and has {new_id:?}"));
+        }
+        self.same_processes("the wiped orderer's return");
+        let (old, new) = (old_id.unwrap_or_default(), new_id.unwrap_or_default());
+        let what = format!("leader {name} wiped, follower, back, Raft id {old} to {new}");
+        self.end(begun, &what).await
+    }
+
+    async fn lead(&mut self, moves: usize) -> Outcome<()> {
+        let orderers = self.orderers()?;
+        let begun = self.begin();
+        let mut moved = 0;
+        for round in 0.. {
+            if moved == moves {
+                break;
+            }
+            let to = &orderers[round % orderers.len()];
+            if self.trial.leader().await? == *to {
+                continue;
+            }
+            self.trial.run(&["orderer", "transfer-leader", "--to", to], PATIENCE).await?;
+            moved += 1;
+            self.load.wait_for(BETWEEN_MOVES, PATIENCE).await?;
+        }
+        self.end(begun, &format!("leadership moved {moved} times")).await
+    }
+
+    async fn snapshot(&mut self) -> Outcome<()> {
+        let begun = self.begin();
+        let source = self.trial.session().file().node(SOURCE)?;
+        let shown = Snapshots::of(self.trial.session(), source, CHANNEL)?.make(0, PATIENCE).await?;
+        let organisation = source.organisation.clone();
+        let newcomer = newcomer(&self.trial, &organisation)?;
+        crate::bringup::add_nodes(&NetworkDir::new(self.trial.dir())?, &newcomer)?;
+        self.trial.reopen()?;
+        let node = self.trial.session().file().node(NEW)?;
+        self.trial.spawn(node)?;
+        self.healthy(node).await?;
+        let joined = snapshots::join(self.trial.session(), node, &shown.folder).await?;
+        self.same_processes("the new peer");
+        let what = format!("{NEW} joined from a snapshot of block {}", joined.block);
+        self.end(begun, &what).await
+    }
+}
+
+// === impl Run: around the phases ===
+
+impl Run {
+    fn begin(&self) -> (Instant, u64) {
+        self.load.longest_pause();
+        (Instant::now(), self.load.valid())
+    }
+
+    async fn end(&mut self, begun: (Instant, u64), what: &str) -> Outcome<()> {
+        let (seconds, valid) = (begun.0.elapsed().as_secs_f64(), self.load.valid() - begun.1);
+        self.load.wait_for(self.between, PATIENCE).await?;
+        let pause = self.load.longest_pause().as_secs_f64();
+        let rate = valid as f64 / seconds;
+        self.phases.push(format!(
+            "{what} in {seconds:.1} s at {rate:.0} tx/s, longest wait for a commit {pause:.1} s"
+        ));
+        Ok(())
+    }
+
+    /// Notes who runs now; nobody may be restarted from here on.
+    fn note_processes(&mut self) {
+        self.processes = running(&self.trial);
+    }
+
+    fn same_processes(&mut self, when: &str) {
+        let now = running(&self.trial);
+        let restarted = self.processes.iter().filter(|(name, pid)| now.get(*name) != Some(pid));
+        let names: Vec<&str> = restarted.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            self.wrong.push(format!("{when} restarted {}", names.join(", ")));
+        }
+    }
+
+    fn orderers(&self) -> Outcome<Vec<String>> {
+        Ok(self.trial.session().file().channel(Some(CHANNEL))?.orderers.clone())
+    }
+
+    /// The consenters as the leader tells of them.
+    async fn consenters(&self) -> Outcome<Consenters> {
+        let leader = self.trial.leader().await?;
+        let session = self.trial.session();
+        participation::consenters(session, session.file().node(&leader)?, CHANNEL)
+    }
+
+    async fn id_of(&self, node: &NodeEntry) -> Outcome<Option<u64>> {
+        let consenters = self.consenters().await?.consenters;
+        let is = |address: String| Some(address) == node.cluster_address;
+        Ok(consenters.iter().find(|one| is(one.address())).map(|one| one.raft_id))
+    }
+
+    /// Gives an orderer that knows nothing of the channel the newest configuration block.
+    async fn hand_block(&self, node: &NodeEntry) -> Outcome<()> {
+        let session = self.trial.session();
+        let admin = session.file().admin(&node.organisation)?;
+        let deadline = Instant::now() + SETTLES;
+        loop {
+            let channel = session.file().channel(Some(CHANNEL))?;
+            let mut others = channel.clone();
+            others.orderers.retain(|name| *name != node.name);
+            let current = configuring::current(session, &others, admin).await?;
+            let block = current.block.encode_to_vec();
+            match participation::join(session, node, &block) {
+                Err(failure) if failure.to_string().contains("already exists") => return Ok(()),
+                // It has just been started.
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits until the node has fetched the chain, and so knows that it may not vote.
+    async fn follows(&self, node: &NodeEntry) -> Outcome<Standing> {
+        let deadline = Instant::now() + SETTLES;
+        loop {
+            let standing = participation::standing(self.trial.session(), node, CHANNEL)?;
+            let done = standing.status == "active" && standing.relation == "follower";
+            if done || Instant::now() >= deadline {
+                return Ok(standing);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn healthy(&self, node: &NodeEntry) -> Outcome<()> {
+        let deadline = Instant::now() + SETTLES;
+        while !matches!(crate::bringup::http_get(node, "/healthz"), Ok((200, _))) {
+            if Instant::now() >= deadline {
+                return Err(Failure::new(Code::NodeSlow, "not healthy in time").at(&node.name));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+}
+
+fn running(trial: &Trial) -> BTreeMap<String, i32> {
+    let pid = |node: &NodeEntry| {
+        Process::of_file(&node.pid_file).map(|process| (node.name.clone(), process.pid()))
+    };
+    trial.on_channel().filter_map(pid).collect()
+}
+
+fn ids(consenters: &Consenters) -> Vec<u64> {
+    consenters.consenters.iter().map(|one| one.raft_id).collect()
+}
+
+/// One more peer of an organisation that is there.
+fn newcomer(trial: &Trial, organisation: &str) -> Outcome<Topology> {
+    let file = trial.session().file();
+    let entry = file.organisation(organisation)?;
+    Ok(Topology {
+        ca: false,
+        name: file.name.clone(),
+        operations_tls: file.nodes.iter().any(|node| node.operations_tls.is_some()),
+        organisations: vec![Organisation {
+            roles: Vec::new(),
+            name: entry.name.clone(),
+            msp_id: entry.msp_id.clone(),
+            domain: entry.domain.clone(),
+            country: None,
+            role: OrganisationRole::Peer,
+        }],
+        nodes: vec![Node {
+            name: NEW.to_owned(),
+            organisation: entry.name.clone(),
+            role: OrganisationRole::Peer,
+            host: "127.0.0.1".to_owned(),
+            port: None,
+            cluster_port: None,
+            operations_port: None,
+            admin_port: None,
+        }],
+        channels: Vec::new(),
+        users: Vec::new(),
+    })
+}
