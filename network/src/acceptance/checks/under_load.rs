@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use carecord_orderer::Consenters;
 use prost::Message;
 
 use super::certificates::in_force;
@@ -16,7 +17,7 @@ use crate::acceptance::{Check, Context, Finding};
 use crate::codes::Code;
 use crate::configuring;
 use crate::error::{Failure, Outcome};
-use crate::participation::{self, Consenters, Standing};
+use crate::participation::{self, Standing};
 use crate::process::Process;
 use crate::snapshots::{self, Snapshots};
 use crate::state::{NetworkDir, NodeEntry};
@@ -32,6 +33,8 @@ const MOVES: usize = 20;
 const BETWEEN_MOVES: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(300);
 const SETTLES: Duration = Duration::from_secs(60);
+/// What the log of an orderer says that lost its data.
+const MUST_NOT_VOTE: &str = "must not vote under this id again";
 const POLL: Duration = Duration::from_millis(50);
 /// Whose snapshot is taken, and the new peer of the same organisation.
 const SOURCE: &str = "hospital-a";
@@ -143,11 +146,12 @@ impl Run {
         self.trial.kill(&[name.as_str()]).await?;
         let folder = node.data_dir.join(CHANNEL);
         std::fs::remove_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
+        let said = std::fs::metadata(&node.log_file).map_or(0, |file| file.len());
         self.trial.spawn(&node)?;
         self.note_processes();
         let old_id = self.id_of(&node).await?;
         self.hand_block(&node).await?;
-        let standing = self.follows(&node).await?;
+        let standing = self.refused(&node, said).await?;
         self.load.wait_for(self.between, PATIENCE).await?;
         let still = participation::standing(self.trial.session(), &node, CHANNEL)?;
         if (&*standing.relation, &*still.relation) != ("follower", "follower") {
@@ -253,7 +257,10 @@ impl Run {
     async fn id_of(&self, node: &NodeEntry) -> Outcome<Option<u64>> {
         let consenters = self.consenters().await?.consenters;
         let is = |address: String| Some(address) == node.cluster_address;
-        Ok(consenters.iter().find(|one| is(one.address())).map(|one| one.raft_id))
+        Ok(consenters
+            .iter()
+            .find(|one| is(format!("{}:{}", one.host, one.port)))
+            .map(|one| one.raft_id))
     }
 
     /// Gives an orderer that knows nothing of the channel the newest configuration block.
@@ -276,14 +283,23 @@ impl Run {
         }
     }
 
-    /// Waits until the node has fetched the chain, and so knows that it may not vote.
-    async fn follows(&self, node: &NodeEntry) -> Outcome<Standing> {
+    /// Waits until the node has fetched the chain, found itself named in it, and was told that it may not vote.
+    async fn refused(&self, node: &NodeEntry, said: u64) -> Outcome<Standing> {
         let deadline = Instant::now() + SETTLES;
         loop {
             let standing = participation::standing(self.trial.session(), node, CHANNEL)?;
-            let done = standing.status == "active" && standing.relation == "follower";
-            if done || Instant::now() >= deadline {
+            let told = std::fs::read(&node.log_file).is_ok_and(|log| {
+                let begin = usize::try_from(said).unwrap_or(usize::MAX).min(log.len());
+                String::from_utf8_lossy(&log[begin..]).contains(MUST_NOT_VOTE)
+            });
+            let done = told && standing.status == "active" && standing.relation == "follower";
+            if done {
                 return Ok(standing);
+            }
+            if Instant::now() >= deadline {
+                let cause =
+                    format!("a wiped orderer was not told that it may not vote: {standing:?}");
+                return Err(Failure::new(Code::Short, cause).at(&node.name));
             }
             tokio::time::sleep(POLL).await;
         }

@@ -69,7 +69,7 @@ async fn endorsed(shared: &Shared, contract: &Contract, key: &str) -> Option<Tra
     match result {
         Ok(transaction) => Some(transaction),
         Err(error) => {
-            failed(shared, "endorse", from_sdk(&error).code());
+            failed(shared, "endorse", &from_sdk(&error).to_string());
             tokio::time::sleep(PAUSE).await;
             None
         }
@@ -86,7 +86,7 @@ async fn see_through(shared: &Shared, transaction: &Transaction, key: &str) {
         let commit = match transaction.clone().submit().await {
             Ok(commit) => commit,
             Err(error) => {
-                failed(shared, "submit", from_sdk(&error).code());
+                failed(shared, "submit", &from_sdk(&error).to_string());
                 continue;
             }
         };
@@ -100,7 +100,7 @@ async fn see_through(shared: &Shared, transaction: &Transaction, key: &str) {
             }
             // Final: the judgement finds it, for it was sent and is not VALID.
             Ok(status) => return failed(shared, "commit", status.code.as_str_name()),
-            Err(error) => failed(shared, "status", from_sdk(&error).code()),
+            Err(error) => failed(shared, "status", &from_sdk(&error).to_string()),
         }
     }
     failed(shared, "given up", "after all resends");
