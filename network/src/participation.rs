@@ -57,6 +57,11 @@ pub fn standing(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<S
     serde_json::from_slice(&body).map_err(|error| unreadable(node, &error))
 }
 
+/// Whether `node` answers at all: asked of each before the first of several is changed.
+pub fn answers(session: &Session, node: &NodeEntry) -> Outcome<()> {
+    call(session, node, &Request::get(CHANNELS.to_owned()))?.expect(node, 200).map(|_| ())
+}
+
 /// Hands `node` the block by which it joins a channel: the first one, or a later configuration block.
 pub fn join(session: &Session, node: &NodeEntry, block: &[u8]) -> Outcome<()> {
     let head = format!(

@@ -152,15 +152,15 @@ pub async fn approve(
     call.submit(session, channel, organisation, deadline).await
 }
 
-/// Puts a definition in force, endorsed by the organisations that have approved it.
+/// Puts a definition in force, endorsed by `members`: those that have approved it, since the peers of others refuse.
 pub async fn commit(
     session: &Session,
     channel: &ChannelEntry,
     definition: &Definition,
+    members: &[String],
     deadline: Instant,
 ) -> Outcome<()> {
-    let endorsers = channel
-        .organisations
+    let endorsers = members
         .iter()
         .map(|member| Ok(session.file().organisation(member)?.msp_id.clone()))
         .collect::<Outcome<_>>()?;
@@ -168,7 +168,8 @@ pub async fn commit(
     let next = format!("new definition must be sequence {}", definition.sequence + 1);
     let args = definition.commit().encode_to_vec();
     let call = Call { function: COMMIT, args, endorsers, done_before: &[&next] };
-    let member = channel.organisations.first().expect("a checked channel has members");
+    let nobody = || Failure::new(Code::ChaincodeNotReady, "no organisation is to endorse it");
+    let member = members.first().ok_or_else(nobody)?;
     call.submit(session, channel, member, deadline).await
 }
 

@@ -71,7 +71,7 @@ pub async fn deploy(
     });
     futures::future::try_join_all(approvals).await?;
     if !same {
-        calls::commit(session, channel, &definition, deadline)
+        calls::commit(session, channel, &definition, &channel.organisations, deadline)
             .await
             .map_err(|failure| failed(channel, wanted.name, "commit", &failure))?;
     }

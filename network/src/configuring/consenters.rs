@@ -62,7 +62,8 @@ pub fn remove(root: &mut ConfigGroup, file: &NetworkFile, node: &NodeEntry) -> O
             after if after < before => Ok(()),
             _ => {
                 Err(Failure::new(Code::ConfigMember, "the orderer is no consenter of the channel")
-                    .at(&node.name))
+                    .at(&node.name)
+                    .hint("`carecord orderer list` names the consenters"))
             }
         }
     })?;

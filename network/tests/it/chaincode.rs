@@ -73,3 +73,18 @@ fn organisations_approve_each_for_itself_and_a_missing_one_is_named() {
             .success()
     );
 }
+
+#[test]
+fn a_majority_that_has_approved_commits_without_the_member_that_has_not() {
+    let network = Running::up("demo.toml");
+    let dir = network.dir();
+    for member in ["HospitalA", "HospitalB", "Insurer"] {
+        let arguments = ["chaincode", "approve", "--dir", dir, "other", "--organisation", member];
+        assert_eq!(json(&arguments)["sequence"], 1);
+    }
+    let committed = json(&["chaincode", "commit", "--dir", dir, "other"]);
+    assert_eq!(committed["sequence"], 1);
+    let ready = json(&["chaincode", "list", "--dir", dir]);
+    let names = ready["chaincodes"].as_array().unwrap().iter().map(|it| it["name"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["bench", "health", "other"]);
+}

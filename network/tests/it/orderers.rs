@@ -25,3 +25,20 @@ fn leadership_is_shown_and_moves_where_it_is_sent() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("the node is no orderer"), "{said}");
 }
+
+#[test]
+fn a_channel_that_could_not_be_made_is_made_by_the_same_command_later() {
+    let network = Running::up("bench.toml");
+    let dir = network.dir();
+    let create = ["channel", "create", "--dir", dir, "second"];
+    for node in ["orderer3", "hospital-b"] {
+        json(&["network", "down", "--dir", dir, "--node", node]);
+        let (_, said) = failure(&create);
+        assert!(said.contains(node), "{said}");
+        json(&["network", "up", "--dir", dir, "--detach"]);
+    }
+    assert_eq!(json(&create)["peers"], 2);
+    let (code, said) = failure(&create);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.starts_with("error CR-CFG-010: "), "{said}");
+}

@@ -174,7 +174,9 @@ impl Commit {
         let approvals = self.defined.missing(&session, &definition).await?;
         let all = approvals.iter().all(|(_, approved)| *approved);
         let deadline = Instant::now() + if all { PATIENCE } else { SHORT_PATIENCE };
-        let committed = chaincodes::commit(&session, channel, &definition, deadline).await;
+        let members = approvers(&session, channel, &approvals)?;
+        let committed =
+            chaincodes::commit(&session, channel, &definition, &members, deadline).await;
         committed.map_err(|failure| {
             let missing: Vec<_> = approvals
                 .iter()
@@ -183,8 +185,11 @@ impl Commit {
             if missing.is_empty() {
                 return failure;
             }
-            let cause =
-                format!("{} did not approve this definition: {failure}", missing.join(", "));
+            let cause = format!(
+                "{} did not approve this definition: {}",
+                missing.join(", "),
+                failure.cause()
+            );
             Failure::new(Code::ChaincodeNotReady, cause)
                 .at(format!("chaincode {}", definition.name))
                 .hint("each of them runs `carecord chaincode approve` with the same arguments")
@@ -199,4 +204,20 @@ impl Commit {
         });
         Ok(())
     }
+}
+
+/// The members that have approved and so endorse; all if nobody has, whose peers then say why they refuse.
+fn approvers(
+    session: &Session,
+    channel: &ChannelEntry,
+    approvals: &[(String, bool)],
+) -> Outcome<Vec<String>> {
+    let mut members = Vec::new();
+    for member in &channel.organisations {
+        let msp_id = &session.file().organisation(member)?.msp_id;
+        if approvals.iter().any(|(other, approved)| *approved && other == msp_id) {
+            members.push(member.clone());
+        }
+    }
+    Ok(if members.is_empty() { channel.organisations.clone() } else { members })
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use carecord_channel::genesis::{ChannelLevel, ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_msp::keystore;
+use carecord_proto::block;
+use carecord_proto::common::Block;
 use carecord_proto::protos::AnchorPeer;
 use clap::Args;
 use prost::Message;
@@ -20,6 +22,8 @@ use crate::state::{ChannelEntry, NetworkFile, NodeEntry, OrganisationEntry, repl
 
 const NONCE_BYTES: usize = 24;
 const POLL: Duration = Duration::from_millis(50);
+/// What an orderer says of a channel that it is on.
+const JOINED: &str = "channel already exists";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Create {
@@ -44,10 +48,18 @@ impl Create {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = Session::open(&self.folder.dir)?;
         let entry = self.entry(&session)?;
-        let block = genesis(session.file(), &entry)?;
+        let block = first_block(session.file(), &entry)?;
+        for name in &entry.orderers {
+            participation::answers(&session, session.file().node(name)?)?;
+        }
         replace_file(&entry.genesis_file, &block.encode_to_vec())?;
         for name in &entry.orderers {
-            participation::join(&session, session.file().node(name)?, &block.encode_to_vec())?;
+            let node = session.file().node(name)?;
+            match participation::join(&session, node, &block.encode_to_vec()) {
+                // An earlier try got as far as this; a node with another chain of this name is found out below.
+                Err(failure) if failure.cause().contains(JOINED) => {}
+                joined => joined?,
+            }
         }
         let peers = peers(session.file(), &entry);
         for node in &peers {
@@ -77,11 +89,15 @@ impl Create {
 
     fn entry(&self, session: &Session) -> Outcome<ChannelEntry> {
         let file = session.file();
-        carecord_channel::config::names::check_channel_id(&self.name)
-            .map_err(|error| Failure::new(Code::Argument, error).at(&self.name))?;
+        carecord_channel::config::names::check_channel_id(&self.name).map_err(|error| {
+            Failure::new(Code::Argument, error)
+                .at(&self.name)
+                .hint("a small letter, then small letters, digits, dots and dashes")
+        })?;
         if file.channels.iter().any(|channel| channel.name == self.name) {
             return Err(Failure::new(Code::ConfigMember, "the network has the channel already")
-                .at(&self.name));
+                .at(&self.name)
+                .hint("`carecord channel list` names the channels"));
         }
         let role = |role: &'static str| {
             file.organisations.iter().filter(move |organisation| organisation.role == role)
@@ -105,8 +121,17 @@ fn peers<'a>(file: &'a NetworkFile, channel: &ChannelEntry) -> Vec<&'a NodeEntry
         .collect()
 }
 
+/// The first block that a try which did not get to its end has made, if it says the same; else a new one.
+fn first_block(file: &NetworkFile, entry: &ChannelEntry) -> Outcome<Block> {
+    let new = genesis(file, entry)?;
+    let Ok(bytes) = std::fs::read(&entry.genesis_file) else { return Ok(new) };
+    let says = |block: &Block| block::config_envelope(block).ok().flatten();
+    let old = Block::decode(bytes.as_slice()).ok().filter(|old| says(old) == says(&new));
+    Ok(old.unwrap_or(new))
+}
+
 /// The first block, with the policies and limits that bring-up starts with.
-fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<carecord_proto::common::Block> {
+fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<Block> {
     let wrong = |error: carecord_channel::Error| {
         Failure::new(Code::Genesis, error).at(format!("channel {}", channel.name))
     };

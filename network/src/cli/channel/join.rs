@@ -42,9 +42,19 @@ impl Join {
         if node.role == "orderer" {
             return self.orderer(&session, channel, node, output).await;
         }
+        // How far the chain is, is asked as a member: at the orderers, and before the peer is made to follow a channel
+        // that its organisation may not read.
+        let current =
+            configuring::current(&session, channel, admin).await.map_err(
+                |failure| match !channel.organisations.contains(&node.organisation) {
+                    true => failure.hint(format!(
+                        "{} has not joined the channel yet: it must be a member (`carecord org invite`), else the orderers show it nothing",
+                        node.organisation
+                    )),
+                    false => failure,
+                },
+            )?;
         configuring::join_peer(&session, node, admin, &genesis(channel)?).await?;
-        // How far the chain is, is asked as a member: at the orderers.
-        let current = configuring::current(&session, channel, admin).await?;
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         settled(&session, node, &channel.name, current.number, deadline).await?;
         let mut updated = session.dir().read()?;
@@ -63,6 +73,7 @@ impl Join {
         });
         Ok(())
     }
+
     /// An orderer joins by the configuration in force, and by the first block if it is the first of all.
     async fn orderer(
         &self,

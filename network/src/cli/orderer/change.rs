@@ -101,7 +101,12 @@ impl Replace {
         let session = self.target.open()?;
         let organisation = session.file().node(&self.old)?.organisation.clone();
         self.target.remove(&self.old).await?;
-        let done = self.target.add(&self.new, Some(&organisation), output).await?;
+        let added = self.target.add(&self.new, Some(&organisation), output).await;
+        let done = added.map_err(|failure| {
+            let (old, new) = (&self.old, &self.new);
+            failure
+                .hint(format!("{old} is removed; `carecord orderer add {new}` goes on from here"))
+        })?;
         said(output, "in place", &self.new, done);
         Ok(())
     }
@@ -234,7 +239,9 @@ impl Target {
         let channel = file.channel(self.channel.as_deref())?;
         if channel.orderers.iter().any(|other| other == name) {
             return Err(
-                Failure::new(Code::ConfigMember, "the orderer is on the channel already").at(name)
+                Failure::new(Code::ConfigMember, "the orderer is on the channel already")
+                    .at(name)
+                    .hint("`carecord orderer list` names the consenters; another name makes another orderer")
             );
         }
         if file.nodes.iter().any(|node| node.name == name && node.role == "orderer") {
