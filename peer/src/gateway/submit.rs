@@ -18,6 +18,8 @@ use crate::{channel::Channel, orderers::Orderer, peer::Peer};
 
 /// The pause before all orderers are asked again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(400));
+/// What an orderer answers about a channel that it is not on, with BAD_REQUEST.
+const NOT_ON_CHANNEL: &str = "channel does not exist";
 /// How long before the client's own deadline it should have its answer.
 const BEFORE_DEADLINE: Duration = Duration::from_millis(250);
 
@@ -77,15 +79,22 @@ async fn order(
 }
 
 /// Offers the transaction to each in turn; gives what went wrong if none took it.
+///
+/// An orderer that is not on the channel, because its data were wiped or it was just removed, leaves it to the others;
+/// Fabric's gateway takes its word for all. Only if none of them knows the channel is that the client's mistake.
 async fn offer(
     peer: &Arc<Peer>,
     orderers: &[Arc<Orderer>],
     prepared: &Envelope,
 ) -> Result<Option<Vec<ErrorDetail>>, Status> {
-    let mut details = Vec::new();
+    let (mut details, mut elsewhere) = (Vec::new(), Vec::new());
     for orderer in orderers {
         match broadcast(peer, orderer, prepared).await {
             Ok(answer) if answer.status() == OrdererStatus::Success => return Ok(None),
+            Ok(answer) if is_elsewhere(&answer) => {
+                orderer.mark_down(peer.config().timeouts.retry_after);
+                elsewhere.push((orderer, answer));
+            }
             Ok(answer) => judge(orderer, &answer)?,
             Err(message) => {
                 let (address, msp_id) = (orderer.node.address.clone(), orderer.node.msp_id.clone());
@@ -95,7 +104,15 @@ async fn offer(
             }
         }
     }
+    if elsewhere.len() == orderers.len() {
+        elsewhere.iter().try_for_each(|(orderer, answer)| judge(orderer, answer))?;
+    }
     Ok(Some(details))
+}
+
+/// Whether the orderer says that it is not on the channel.
+fn is_elsewhere(answer: &BroadcastResponse) -> bool {
+    answer.status() == OrdererStatus::BadRequest && answer.info == NOT_ON_CHANNEL
 }
 
 /// The channel that the request names, or, if it names none, that of the transaction.

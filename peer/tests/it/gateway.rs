@@ -347,6 +347,34 @@ async fn an_orderers_answer_decides_what_submit_says() {
 }
 
 #[tokio::test]
+async fn an_orderer_that_lost_the_channel_leaves_transactions_to_the_others() {
+    let mut world = World::without_peers(&["AMSP"]).await;
+    let wiped = world.solo.twin();
+    let handle = wiped.serve("127.0.0.1:0").await;
+    let node = carecord_peer::RemoteNode {
+        msp_id: "OrdererMSP".to_owned(),
+        address: handle.address().to_string(),
+        tls_roots: Vec::new(),
+        server_name: None,
+    };
+    world.add_peer(0, |config| config.orderers = vec![node]).await;
+    world.deploy("mischief", "OR('AMSP.peer')").await;
+    let gone = || Mood::Answers(OrdererStatus::BadRequest, "channel does not exist");
+    wiped.set_mood(gone());
+    let client = world.client(0, 0);
+    for key in 0..8_u8 {
+        client.transact("mischief", &[b"put", &[b'a' + key], b"v"], &[]).await.expect("committed");
+    }
+    // If none knows it, the transaction names a wrong channel.
+    world.solo.set_mood(gone());
+    let (signed, _) = client.propose("mischief", &[b"put", b"k", b"v"]);
+    let prepared = client.sign(client.endorse(signed, &[]).await.expect("endorsed"));
+    let answer = client.submit(prepared).await.expect_err("refused");
+    let text = "received unsuccessful response from orderer: status=BAD_REQUEST, info=channel does not exist";
+    assert_eq!((answer.code(), answer.message()), (Code::Aborted, text));
+}
+
+#[tokio::test]
 async fn a_conflict_is_a_status_and_no_error() {
     let world = world(ONE).await;
     let client = world.client(0, 0);
