@@ -3,6 +3,7 @@
 //! Place in the flow: every command that talks to a running network begins with [`Session::open`].
 
 mod failure;
+mod fault;
 mod retry;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::error::{Failure, Outcome};
 use crate::state::{NetworkDir, NetworkFile, NodeEntry, UserEntry, read_credential};
 
 pub use failure::from_sdk;
+pub(crate) use fault::issuer;
 pub use retry::{is_passing, retry};
 
 /// An open network folder.

@@ -407,5 +407,21 @@ pub fn read_credential(path: &Path) -> Outcome<Vec<u8>> {
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let known: Vec<&str> = known.collect();
     let failure = Failure::new(Code::Unknown, format!("the network has no {what} {name:?}"));
-    if known.is_empty() { failure } else { failure.hint(format!("there is {}", known.join(", "))) }
+    if known.is_empty() {
+        return failure;
+    }
+    let all = format!("there is {}", known.join(", "));
+    match nearest(name, &known) {
+        Some(near) => failure.hint(format!("did you mean {near}? {all}")),
+        None => failure.hint(all),
+    }
+}
+
+/// The name that somebody who typed `name` most likely meant.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    /// Least likeness, of 1, that is worth a question.
+    const LIKENESS_MIN: f64 = 0.8;
+    let likeness = |other: &str| strsim::normalized_damerau_levenshtein(name, other);
+    let near = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(near) >= LIKENESS_MIN).then_some(near)
 }

@@ -11,8 +11,8 @@ use clap::Args;
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::session::{Session, from_sdk};
-use crate::state::{NodeEntry, UserEntry};
+use crate::session::{Session, from_sdk, issuer};
+use crate::state::{NodeEntry, UserEntry, read_credential};
 
 /// Function that answers who is registered, and refuses everybody else.
 const WHO_AM_I: &str = "identity:Me";
@@ -137,9 +137,37 @@ impl Caller {
         Ok(person)
     }
 
-    /// Says at which peers a gateway that could not be reached may be.
+    /// Says at which peers a gateway that could not be reached may be, and why this caller is refused.
     pub(super) fn placed<T>(&self, result: Outcome<T>) -> Outcome<T> {
-        self.chain.placed(result)
+        self.chain.placed(result).map_err(|failure| {
+            let Some(reason) = self.reason(&failure) else { return failure };
+            failure.hint(reason)
+        })
+    }
+
+    /// What the network's folder tells of the cause that the failure itself leaves open.
+    fn reason(&self, failure: &Failure) -> Option<String> {
+        let session = self.open().ok()?;
+        let user = self.user(&session).ok()?;
+        if failure.cause().contains("access denied: channel") {
+            return session.own_fault(user, self.chain.channel(&session).ok()?);
+        }
+        if !failure.cause().contains("invalid peer certificate") {
+            return None;
+        }
+        let node = match &self.chain.node {
+            Some(name) => session.file().node(name).ok()?,
+            None => session.file().peer_of(&user.organisation).ok()?,
+        };
+        let trusted = issuer(&read_credential(&node.tls_ca_file).ok()?)?;
+        Some(format!(
+            "{} at {} must show a certificate of {trusted} ({}) for the name {}: is network.json about this node, and \
+             the CA file its organisation's?",
+            node.name,
+            node.address,
+            node.tls_ca_file.display(),
+            node.tls_server_name
+        ))
     }
 
     pub(super) fn contract(&self, session: &Session, chaincode: &str) -> Outcome<Contract> {

@@ -50,6 +50,10 @@ pub fn from_sdk(error: &Error) -> Failure {
 fn of_status(step: &str, code: Grpc, text: &str) -> Failure {
     let cause = format!("{step}: {text}");
     match code {
+        Grpc::Unimplemented if text.is_empty() => {
+            Failure::new(Code::Endorse, format!("{step}: the node serves no gateway"))
+                .hint("the address may be an orderer's; a gateway is at a peer")
+        }
         Grpc::Unavailable if step == "submit" => Failure::new(Code::Submit, cause)
             .hint("`carecord network status` shows the orderers; submitting again is safe"),
         Grpc::Unavailable => Failure::new(Code::GatewayUnreachable, cause)

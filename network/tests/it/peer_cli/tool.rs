@@ -13,7 +13,7 @@ use carecord_proto::common::{
     Block, ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader, Status,
 };
 use carecord_proto::orderer::{
-    SeekInfo, SeekNewest, SeekOldest, SeekPosition, SeekSpecified,
+    BroadcastResponse, SeekInfo, SeekNewest, SeekOldest, SeekPosition, SeekSpecified,
     deliver_response as from_orderer, seek_info, seek_position,
 };
 use carecord_proto::protos::{
@@ -52,6 +52,17 @@ impl<'a> Tool<'a> {
 
     /// `CreateProposalFromCIS`: join uses the type CONFIG, everything else ENDORSER_TRANSACTION.
     pub(crate) fn propose(&self, channel: &str, chaincode: &str, args: &[&[u8]]) -> Draft {
+        self.propose_at(at(SystemTime::now()), channel, chaincode, args)
+    }
+
+    /// The same by a tool whose clock shows `timestamp`.
+    pub(crate) fn propose_at(
+        &self,
+        timestamp: prost_types::Timestamp,
+        channel: &str,
+        chaincode: &str,
+        args: &[&[u8]],
+    ) -> Draft {
         let kind = match chaincode {
             "cscc" => HeaderType::Config,
             _ => HeaderType::EndorserTransaction,
@@ -63,7 +74,7 @@ impl<'a> Tool<'a> {
         let channel_header = ChannelHeader {
             r#type: kind as i32,
             tx_id: tx_id.clone(),
-            timestamp: Some(now()),
+            timestamp: Some(timestamp),
             channel_id: channel.to_owned(),
             extension: ChaincodeHeaderExtension { chaincode_id: Some(id.clone()) }
                 .encode_to_vec()
@@ -96,6 +107,13 @@ impl<'a> Tool<'a> {
     pub(crate) async fn endorse(&self, peer: &NodeEntry, draft: &Draft) -> ProposalResponse {
         let mut client = EndorserClient::new(self.session.connect(peer, self.user).unwrap());
         client.process_proposal(draft.signed.clone()).await.unwrap().into_inner()
+    }
+
+    /// What a peer says that refuses the proposal as a whole.
+    pub(crate) async fn refusal(&self, peer: &NodeEntry, draft: &Draft) -> String {
+        let mut client = EndorserClient::new(self.session.connect(peer, self.user).unwrap());
+        let status = client.process_proposal(draft.signed.clone()).await.unwrap_err();
+        status.message().to_owned()
     }
 
     /// A question to one peer.
@@ -139,7 +157,7 @@ impl<'a> Tool<'a> {
     }
 
     /// `CreateSignedTx`: all payloads must be the same bytes.
-    fn assemble(&self, draft: &Draft, responses: &[ProposalResponse]) -> Envelope {
+    pub(crate) fn assemble(&self, draft: &Draft, responses: &[ProposalResponse]) -> Envelope {
         let header = Header::decode(draft.proposal.header.clone()).unwrap();
         for response in responses {
             assert_eq!(response.payload, responses[0].payload, "payloads must be identical");
@@ -166,12 +184,21 @@ impl<'a> Tool<'a> {
     }
 
     pub(crate) async fn broadcast(&self, orderer: &NodeEntry, envelope: Envelope) -> Status {
+        let answer = self.answer(orderer, envelope).await;
+        assert!(answer.info.is_empty() || answer.status != 200, "{}", answer.info);
+        Status::try_from(answer.status).unwrap()
+    }
+
+    /// What the orderer answers to an envelope.
+    pub(crate) async fn answer(
+        &self,
+        orderer: &NodeEntry,
+        envelope: Envelope,
+    ) -> BroadcastResponse {
         let connection = self.session.connect(orderer, self.user).unwrap();
         let mut client = AtomicBroadcastClient::new(connection);
         let mut answers = client.broadcast(open(envelope)).await.unwrap().into_inner();
-        let answer = timed(answers.next()).await.unwrap().unwrap();
-        assert!(answer.info.is_empty() || answer.status != 200, "{}", answer.info);
-        Status::try_from(answer.status).unwrap()
+        timed(answers.next()).await.unwrap().unwrap()
     }
 
     /// `peer channel fetch`: one block, then the status SUCCESS.
@@ -255,7 +282,7 @@ impl<'a> Tool<'a> {
         let certificate = pem::parse(certificate).unwrap();
         let channel_header = ChannelHeader {
             r#type: HeaderType::DeliverSeekInfo as i32,
-            timestamp: Some(now()),
+            timestamp: Some(at(SystemTime::now())),
             channel_id: channel.to_owned(),
             tls_cert_hash: Sha256::digest(certificate.contents()).to_vec().into(),
             ..ChannelHeader::default()
@@ -298,7 +325,7 @@ async fn timed<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("an answer in time")
 }
 
-fn now() -> prost_types::Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+pub(crate) fn at(time: SystemTime) -> prost_types::Timestamp {
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
     prost_types::Timestamp { seconds: since.as_secs() as i64, nanos: since.subsec_nanos() as i32 }
 }
