@@ -171,6 +171,17 @@ impl Failure {
         self.0.place.is_some()
     }
 
+    /// Puts a node's name before its address, in the place and in the cause.
+    #[must_use]
+    pub fn naming(mut self, name: &str, address: &str) -> Self {
+        let named = format!("{name} at {address}");
+        let texts = self.0.place.iter_mut().chain([&mut self.0.cause]);
+        for text in texts.filter(|text| text.contains(address) && !text.contains(&named)) {
+            *text = text.replace(address, &named);
+        }
+        self
+    }
+
     /// What went wrong, without code, place and hint.
     pub fn cause(&self) -> &str {
         &self.0.cause

@@ -23,6 +23,7 @@ mod leaks;
 mod ledger_tools;
 mod lifecycle;
 mod main_job;
+mod operator_mistakes;
 mod suites;
 mod syncs;
 mod threats;
@@ -51,6 +52,7 @@ pub(super) fn all() -> Vec<Check> {
         ledger_tools::CHECKS,
         lifecycle::CHECKS,
         under_load::CHECKS,
+        operator_mistakes::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];

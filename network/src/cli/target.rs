@@ -140,9 +140,17 @@ impl Caller {
     /// Says at which peers a gateway that could not be reached may be, and why this caller is refused.
     pub(super) fn placed<T>(&self, result: Outcome<T>) -> Outcome<T> {
         self.chain.placed(result).map_err(|failure| {
+            let failure = self.named(failure);
             let Some(reason) = self.reason(&failure) else { return failure };
             failure.hint(reason)
         })
+    }
+
+    /// Names the nodes whose addresses a gateway gave.
+    fn named(&self, failure: Failure) -> Failure {
+        let Ok(session) = self.open() else { return failure };
+        let nodes = session.file().nodes.iter();
+        nodes.fold(failure, |failure, node| failure.naming(&node.name, &node.address))
     }
 
     /// What the network's folder tells of the cause that the failure itself leaves open.

@@ -27,6 +27,11 @@ pub fn from_sdk(error: &Error) -> Failure {
             if let Some(failure) = of_component(step, status.code(), text) {
                 return failure;
             }
+            if details.len() > 1 {
+                let each = details.iter().map(|node| format!("{}: {}", node.address, node.message));
+                let all = each.collect::<Vec<_>>().join("; ");
+                return of_status(step, status.code(), &all);
+            }
             let place = details.first().map(|detail| detail.address.clone());
             let failure = of_status(step, status.code(), text);
             match place.filter(|place| !place.is_empty()) {

@@ -31,12 +31,17 @@ impl Session {
         if let Err(error) = issued {
             let issuer = issuer(&certificate)?;
             return Some(format!(
-                "the certificate is issued by {issuer}, which is not a CA of {msp_id}: {error}"
+                "the certificate, issued by {issuer}, is not valid under {msp_id}: {error}"
             ));
         }
         let members = &self.file().channel(Some(channel)).ok()?.organisations;
         let absent = !members.contains(&organisation.name) && organisation.role == "peer";
-        absent.then(|| format!("{msp_id} is not a member of channel {channel}"))
+        if absent {
+            return Some(format!("{msp_id} is not a member of channel {channel}"));
+        }
+        Some(format!(
+            "the certificate is of a CA of {msp_id} and fits its key; it may have been revoked on channel {channel}"
+        ))
     }
 }
 

@@ -50,7 +50,7 @@ fn topologies(table: &mut Table) {
     let port = format!("[[nodes]]\nport = {}\n", address.port());
     let topology = place.file("topology.toml", &TOPOLOGY.replacen("[[nodes]]\n", &port, 1));
     let said = place.refused(&["network", "up", "--detach", "--topology", &topology]);
-    let cause = ["orderer1", &address.to_string(), "in use"];
+    let cause = ["orderer1", &address.to_string(), "is taken"];
     table.add("gave a node a port that is taken", said, &cause);
 }
 

@@ -66,7 +66,7 @@ fn views(place: &Place, table: &mut Table) {
         (
             "signs with the MSP id of another organisation",
             |file| entry(file, "users", USER)["msp_id"] = "HospitalBMSP".into(),
-            &["issued by", "ca.hospital-a.carecord.test", "not a CA of HospitalBMSP"],
+            &["issued by", "ca.hospital-a.carecord.test", "not valid under HospitalBMSP"],
         ),
         (
             "misspelt the MSP id",
@@ -91,13 +91,13 @@ fn views(place: &Place, table: &mut Table) {
     }
 }
 
-/// A certificate of the right CA that ended an hour ago.
+/// A certificate of the right CA that has ended.
 fn expired(place: &Place, table: &mut Table) {
     let organizations = Path::new(&place.dir()).join("organizations");
     let folder = OrganisationFolder::new(&organizations, Tree::Peers, DOMAIN).unwrap();
     let organisation = folder.load().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-    let past = Validity { not_before: now - 7200, not_after: now - 3600 };
+    let past = Validity { not_before: now - 60, not_after: now - 5 };
     let person =
         Person { name: USER.to_owned(), role: None, admin: false, key: KeyKind::default() };
     let issued = organisation.person(&person, &format!("{USER}@{DOMAIN}"), past).unwrap();
