@@ -21,7 +21,7 @@ pub(crate) fn mistakes(place: &Place, table: &mut Table) {
     place.must(&["network", "up", "--detach"]);
 
     place.must(&["network", "down", "--node", "orderer1", "--node", "orderer2"]);
-    let said = submit("client-p256");
+    let said = in_order(&submit("client-p256"));
     table.add(
         "stopped two of three orderers",
         said,

@@ -110,6 +110,7 @@ impl<'a> Tool<'a> {
     }
 
     /// What a peer says that refuses the proposal as a whole.
+    #[allow(dead_code, reason = "the tests of operators' mistakes use it")]
     pub(crate) async fn refusal(&self, peer: &NodeEntry, draft: &Draft) -> String {
         let mut client = EndorserClient::new(self.session.connect(peer, self.user).unwrap());
         let status = client.process_proposal(draft.signed.clone()).await.unwrap_err();
