@@ -236,3 +236,19 @@ impl<F: Fn(u64) + Send + Unpin> HttpBody for Question<F> {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_blocks_needs_few_bytes_and_who_sends_envelopes_may_need_many() {
+        let most = |path| Terms::of(path, true, Duration::ZERO).max_bytes;
+        for seek in SEEKS {
+            assert_eq!(most(seek), MAX_SEEK_BYTES, "{seek}");
+        }
+        assert_eq!(most("/protos.Deliver/DeliverFiltered"), MAX_SEEK_BYTES);
+        assert_eq!(most("/orderer.AtomicBroadcast/Broadcast"), MAX_MESSAGE_BYTES);
+        assert_eq!(most("/carecord.orderer.Cluster/Step"), MAX_MESSAGE_BYTES);
+    }
+}
