@@ -37,6 +37,8 @@ fn a_channel_that_could_not_be_made_is_made_by_the_same_command_later() {
         assert!(said.contains(node), "{said}");
         json(&["network", "up", "--dir", dir, "--detach"]);
     }
+    let (_, said) = failure(&[&create[..], &["--member", "HospitalA"]].concat());
+    assert!(said.contains("with other members or orderers"), "{said}");
     assert_eq!(json(&create)["peers"], 2);
     let (code, said) = failure(&create);
     assert_eq!(code, 2, "{said}");

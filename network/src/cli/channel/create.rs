@@ -56,7 +56,7 @@ impl Create {
         for name in &entry.orderers {
             let node = session.file().node(name)?;
             match participation::join(&session, node, &block.encode_to_vec()) {
-                // An earlier try got as far as this; a node with another chain of this name is found out below.
+                // An earlier try got as far as this, with the same block.
                 Err(failure) if failure.cause().contains(JOINED) => {}
                 joined => joined?,
             }
@@ -121,13 +121,20 @@ fn peers<'a>(file: &'a NetworkFile, channel: &ChannelEntry) -> Vec<&'a NodeEntry
         .collect()
 }
 
-/// The first block that a try which did not get to its end has made, if it says the same; else a new one.
+/// The first block that a try which did not get to its end has made, or a new one. One that says something else stays:
+/// nodes may have it, and two first blocks under one name would be two chains.
 fn first_block(file: &NetworkFile, entry: &ChannelEntry) -> Outcome<Block> {
     let new = genesis(file, entry)?;
     let Ok(bytes) = std::fs::read(&entry.genesis_file) else { return Ok(new) };
     let says = |block: &Block| block::config_envelope(block).ok().flatten();
     let old = Block::decode(bytes.as_slice()).ok().filter(|old| says(old) == says(&new));
-    Ok(old.unwrap_or(new))
+    old.ok_or_else(|| {
+        let cause =
+            "an earlier try has made the channel's first block with other members or orderers";
+        Failure::new(Code::ConfigMember, cause)
+            .at(entry.genesis_file.display())
+            .hint("name the same with --member and --orderer, or take another name for the channel")
+    })
 }
 
 /// The first block, with the policies and limits that bring-up starts with.
