@@ -29,6 +29,8 @@ const RATE_SHARE_MIN: f64 = 0.95;
 /// Transactions that become VALID before the first phase and after each.
 const BETWEEN: usize = 1_000;
 const MOVES: usize = 20;
+/// Moves that may fail, and be asked for again, before the check gives up.
+const REFUSALS_MAX: usize = 2;
 /// The same between two moves of leadership.
 const BETWEEN_MOVES: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -176,7 +178,7 @@ impl Run {
     async fn lead(&mut self, moves: usize) -> Outcome<()> {
         let orderers = self.orderers()?;
         let begun = self.begin();
-        let mut moved = 0;
+        let (mut moved, mut refusals) = (0, Vec::new());
         for round in 0.. {
             if moved == moves {
                 break;
@@ -185,11 +187,20 @@ impl Run {
             if self.trial.leader().await? == *to {
                 continue;
             }
-            self.trial.run(&["orderer", "transfer-leader", "--to", to], PATIENCE).await?;
+            // An orderer that cannot hand over says so, and its operator asks again; how often is in the report.
+            let ask = self.trial.carecord(&["orderer", "transfer-leader", "--to", to]);
+            let said = ask.run(PATIENCE).await?;
+            if !said.ok {
+                refusals.push(said.last_words());
+                if refusals.len() > REFUSALS_MAX {
+                    return Err(Failure::new(Code::Short, refusals.join("; ")));
+                }
+                continue;
+            }
             moved += 1;
             self.load.wait_for(BETWEEN_MOVES, PATIENCE).await?;
         }
-        self.end(begun, &format!("leadership moved {moved} times")).await
+        self.end(begun, &format!("leadership moved {moved} times, asked again {refusals:?}")).await
     }
 
     async fn snapshot(&mut self) -> Outcome<()> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use carecord_proto::protos::TxValidationCode;
-use carecord_sdk::{Contract, Transaction};
+use carecord_sdk::{Contract, Error, Transaction};
 
 use super::{PAUSE, Shared, lock};
 use crate::session::from_sdk;
@@ -69,7 +69,7 @@ async fn endorsed(shared: &Shared, contract: &Contract, key: &str) -> Option<Tra
     match result {
         Ok(transaction) => Some(transaction),
         Err(error) => {
-            failed(shared, "endorse", &from_sdk(&error).to_string());
+            failed(shared, "endorse", &worded(&error));
             tokio::time::sleep(PAUSE).await;
             None
         }
@@ -86,7 +86,7 @@ async fn see_through(shared: &Shared, transaction: &Transaction, key: &str) {
         let commit = match transaction.clone().submit().await {
             Ok(commit) => commit,
             Err(error) => {
-                failed(shared, "submit", &from_sdk(&error).to_string());
+                failed(shared, "submit", &worded(&error));
                 continue;
             }
         };
@@ -100,10 +100,15 @@ async fn see_through(shared: &Shared, transaction: &Transaction, key: &str) {
             }
             // Final: the judgement finds it, for it was sent and is not VALID.
             Ok(status) => return failed(shared, "commit", status.code.as_str_name()),
-            Err(error) => failed(shared, "status", &from_sdk(&error).to_string()),
+            Err(error) => failed(shared, "status", &worded(&error)),
         }
     }
     failed(shared, "given up", "after all resends");
+}
+
+fn worded(error: &Error) -> String {
+    let failure = from_sdk(error);
+    format!("{}: {}", failure.code(), failure.cause())
 }
 
 fn failed(shared: &Shared, step: &str, what: &str) {
