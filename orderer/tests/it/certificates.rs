@@ -1,11 +1,14 @@
 //! Certificates of orderers and clients that are exchanged, revoked or expire while orderers run (F29, F30).
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use carecord_ca::Validity;
 use carecord_msp::Signer;
+use carecord_proto::block;
 use carecord_proto::common::{ConfigGroup, Envelope, Status};
 use carecord_proto::etcdraft::ConfigMetadata;
 use carecord_proto::msp::{FabricMspConfig, MspConfig};
@@ -15,10 +18,14 @@ use prost::Message;
 use tokio_stream::StreamExt;
 
 use crate::deliver;
-use crate::harness::{CHANNEL, Cluster, Draft, now};
-use crate::updating::{edit_raft, edited, send, signed, signed_and_sent};
+use crate::harness::{CHANNEL, Cluster, Draft, Renewed, now};
+use crate::updating::{current, edit_raft, edited, send, signed, signed_and_sent};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Times that one thing is sent before it counts as failed.
+const ATTEMPTS: usize = 40;
+/// Envelopes that are accepted before and after each exchange.
+const BETWEEN: usize = 5;
 
 /// Names another certificate for the consenter that `old` names.
 fn exchange(raft: &mut ConfigMetadata, old: &str, new: &str) {
@@ -30,70 +37,116 @@ fn exchange(raft: &mut ConfigMetadata, old: &str, new: &str) {
     consenter.server_tls_cert = new.as_bytes().to_vec().into();
 }
 
-/// Sends envelopes to every node in turn until told to stop; answers how many were accepted and what else was said.
-async fn load(cluster: &Cluster, user: &Arc<dyn Signer>, stop: &AtomicBool) -> (u64, Vec<String>) {
-    let (mut accepted, mut failures) = (0, Vec::new());
-    let mut index = 0;
-    while !stop.load(Ordering::SeqCst) {
-        let envelope = Draft::default().signed_by(user);
-        // What a node could not pass on is sent to the next one, as a gateway does.
-        let mut attempts = 0;
-        loop {
-            let answers = cluster.broadcast(index % 3, vec![envelope.clone()]).await;
-            index += 1;
-            match answers.first() {
-                Some(answer) if answer.status() == Status::Success => break,
-                answer => failures.push(format!("{answer:?}")),
+/// What came of a load.
+#[derive(Default)]
+struct Load {
+    stop: AtomicBool,
+    accepted: AtomicUsize,
+}
+
+/// An envelope that was accepted, and whether it was sent more than once.
+struct Accepted {
+    envelope: Bytes,
+    again: bool,
+}
+
+impl Load {
+    /// Sends envelopes to every node in turn until told to stop.
+    async fn run(&self, cluster: &Cluster, user: &Arc<dyn Signer>) -> Vec<Accepted> {
+        let mut all = Vec::new();
+        let mut index = 0;
+        while !self.stop.load(Ordering::SeqCst) {
+            let envelope = Draft::default().signed_by(user);
+            // What a node could not pass on is sent to the next one, as a gateway does.
+            let mut failures = Vec::new();
+            loop {
+                let answers = cluster.broadcast(index % 3, vec![envelope.clone()]).await;
+                index += 1;
+                match answers.first() {
+                    Some(answer) if answer.status() == Status::Success => break,
+                    answer => failures.push(format!("{answer:?}")),
+                }
+                assert!(failures.len() < ATTEMPTS, "{failures:?}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            attempts += 1;
-            assert!(attempts < 40, "{failures:?}");
+            let again = !failures.is_empty();
+            all.push(Accepted { envelope: envelope.encode_to_vec().into(), again });
+            self.accepted.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        all
+    }
+
+    /// Waits until some more were accepted, so that whatever lies between two calls happened under load.
+    async fn goes_on(&self) {
+        let before = self.accepted.load(Ordering::SeqCst);
+        for _ in 0..600 {
+            if self.accepted.load(Ordering::SeqCst) >= before + BETWEEN {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        accepted += 1;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        panic!("no {BETWEEN} more accepted within thirty seconds");
     }
-    (accepted, failures)
+}
+
+/// Names a node's new certificate in the configuration; sent again as long as no leader takes it.
+async fn exchanged(cluster: &Cluster, index: usize, user: &Arc<dyn Signer>) -> Renewed {
+    let admin = cluster.orderers.admin();
+    let renewed = cluster.renew(index);
+    let (old, new) = (cluster.nodes[index].tls_pem(), renewed.tls_pem());
+    let mut answer = (Status::ServiceUnavailable, String::new());
+    for attempt in 0..ATTEMPTS {
+        let via = (index + attempt) % 3;
+        // An update that got no answer may have been ordered all the same.
+        if names(cluster, via, new).await {
+            return renewed;
+        }
+        let update = edited(cluster, via, |root| edit_raft(root, |raft| exchange(raft, old, new)));
+        let envelope = signed_and_sent(&update.await, &[&admin], user);
+        answer = send(cluster, via, envelope).await;
+        if answer.0 == Status::Success {
+            return renewed;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("not exchanged: {answer:?}");
+}
+
+/// Whether the configuration in force at a node names this certificate among the consenters'.
+async fn names(cluster: &Cluster, index: usize, certificate: &str) -> bool {
+    let mut root = current(cluster, index).await.0.channel_group.unwrap();
+    let mut found = false;
+    edit_raft(&mut root, |raft| {
+        found = raft.consenters.iter().any(|one| one.server_tls_cert == certificate.as_bytes());
+    });
+    found
 }
 
 #[tokio::test]
 async fn every_consenters_certificate_is_exchanged_under_load_without_a_loss() {
     let mut cluster = Cluster::start(3).await;
-    let (user, admin) = (cluster.user(), cluster.orderers.admin());
-    let stop = AtomicBool::new(false);
-    let (fresh, (accepted, failures)) = {
+    let user = cluster.user();
+    let load = Load::default();
+    let (fresh, accepted) = {
         let cluster = &cluster;
         let work = async {
             let mut fresh = Vec::new();
             for index in 0..3 {
-                let renewed = cluster.renew(index);
-                let (old, new) = (cluster.nodes[index].tls_pem(), renewed.tls_pem());
-                let update =
-                    edited(cluster, index, |root| edit_raft(root, |raft| exchange(raft, old, new)));
-                let update = update.await;
-                let mut answer = (Status::ServiceUnavailable, String::new());
-                for attempt in 0..20 {
-                    let envelope = signed_and_sent(&update, &[&admin], &user);
-                    answer = send(cluster, (index + attempt) % 3, envelope).await;
-                    if answer.0 != Status::ServiceUnavailable {
-                        break;
-                    }
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                assert_eq!(answer.0, Status::Success, "{}", answer.1);
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                fresh.push(renewed);
+                load.goes_on().await;
+                fresh.push(exchanged(cluster, index, &user).await);
+                load.goes_on().await;
             }
-            stop.store(true, Ordering::SeqCst);
+            load.stop.store(true, Ordering::SeqCst);
             fresh
         };
-        tokio::join!(work, load(cluster, &user, &stop))
+        tokio::join!(work, load.run(cluster, &user))
     };
-    assert!(accepted > 50, "{accepted} accepted");
-    println!("{accepted} accepted, {} sent again", failures.len());
     let height = cluster.height(cluster.leader().await);
     cluster.wait_height(height).await;
     // Each node finds itself by its new certificate when it starts again, and the others know it.
     for (index, renewed) in fresh.into_iter().enumerate() {
+        let new = renewed.tls_pem().to_owned();
         cluster.stop_node(index).await;
         cluster.nodes[index].take(renewed);
         cluster.start_node(index).await;
@@ -101,6 +154,22 @@ async fn every_consenters_certificate_is_exchanged_under_load_without_a_loss() {
         let answers = cluster.broadcast(index, vec![Draft::default().signed_by(&user)]).await;
         assert!(!answers.is_empty());
         cluster.wait_height(before).await;
+        assert!(names(&cluster, index, &new).await, "node {index}");
+    }
+    let again = accepted.iter().filter(|one| one.again).count();
+    println!("{} accepted, {again} of them sent again", accepted.len());
+    for index in 0..3 {
+        let blocks = deliver::all(&cluster, index, &user, height).await;
+        assert_eq!(blocks.len() as u64, height, "node {index}");
+        let mut times: HashMap<&Bytes, usize> = HashMap::new();
+        for envelope in blocks.iter().flat_map(block::envelopes) {
+            *times.entry(envelope).or_default() += 1;
+        }
+        for Accepted { envelope, again } in &accepted {
+            let times = times.get(envelope).copied().unwrap_or_default();
+            assert!(times >= 1, "accepted, and lost at node {index}");
+            assert!(times == 1 || *again, "sent once, ordered {times} times");
+        }
     }
 }
 

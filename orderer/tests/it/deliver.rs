@@ -77,6 +77,17 @@ pub(crate) async fn one(
     deliver(cluster, index, vec![wanted]).await.0.remove(0)
 }
 
+/// The first `height` blocks of a node.
+pub(crate) async fn all(
+    cluster: &Cluster,
+    index: usize,
+    user: &Arc<dyn Signer>,
+    height: u64,
+) -> Vec<Block> {
+    let wanted = seek(user, CHANNEL, now(), specified(0), specified(height - 1));
+    deliver(cluster, index, vec![wanted]).await.0
+}
+
 pub(crate) async fn deliver(
     cluster: &Cluster,
     index: usize,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ use tonic::transport::Channel;
 
 pub(crate) const CHANNEL: &str = "care";
 pub(crate) const ABSOLUTE_MAX_BYTES: u32 = 100_000;
+/// Below what Linux takes for outgoing connections.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
 /// An organisation with its authorities.
 pub(crate) struct Org {
@@ -587,7 +590,16 @@ fn serial(certificate: &str) -> String {
     number.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A port that nobody has, and that the system gives to no outgoing connection while its node is stopped.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16;
+    for _ in PORTS {
+        let step = first.wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + step % (PORTS.end - PORTS.start);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free in {PORTS:?}");
 }
