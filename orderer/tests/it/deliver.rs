@@ -73,8 +73,19 @@ pub(crate) async fn one(
     number: Option<u64>,
 ) -> Block {
     let at = || number.map_or_else(newest, specified);
-    let wanted = seek(user, CHANNEL, now(), at(), at());
-    deliver(cluster, index, vec![wanted]).await.0.remove(0)
+    let mut last = Vec::new();
+    for _ in 0..400 {
+        let wanted = seek(user, CHANNEL, now(), at(), at());
+        let (mut blocks, statuses) = deliver(cluster, index, vec![wanted]).await;
+        if !blocks.is_empty() {
+            return blocks.remove(0);
+        }
+        // While there is no leader nobody is served (row D9).
+        assert_eq!(statuses, [Status::ServiceUnavailable]);
+        last = statuses;
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("no block within ten seconds: {last:?}");
 }
 
 /// The first `height` blocks of a node.
