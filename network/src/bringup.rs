@@ -25,7 +25,7 @@ mod status;
 mod stop;
 
 pub use cas::{add as add_ca, add_all as add_cas};
-pub(crate) use cas::{registrar as ca_registrar, secret_file};
+pub(crate) use cas::{registrar as ca_registrar, secret_file, tls as ca_tls};
 pub(crate) use credentials::{enrol, failure as ca_failure, tree as tree_of};
 pub use deploy::deploy;
 pub(crate) use files::user_entry;

@@ -10,15 +10,16 @@
 //!
 //! Place in the flow: `carecord cert renew`.
 
+mod authority;
 mod consenter;
 mod files;
+mod issuing;
 mod person;
 mod taken;
 
+use carecord_ca::Organisation;
 use carecord_ca::layout::{MemberFolder, OrganisationFolder};
-use carecord_ca::{NodeRole, Organisation, Validity};
 
-use crate::bringup::now_unix_s;
 use crate::certificates::Certificate;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -26,35 +27,49 @@ use crate::session::Session;
 use crate::state::NodeEntry;
 use crate::topology::OrganisationRole;
 
+pub use issuing::Issuer;
 pub use person::user;
 
 /// Days that a renewed certificate holds, as one of bring-up.
 pub const DAYS: u32 = 365;
 
 const ORDERER: &str = "orderer";
+const CA: &str = "ca";
 
-/// Gives a node a new signing and a new TLS certificate; answers the last second of their lives.
-pub async fn node(session: &Session, node: &NodeEntry, days: u32) -> Outcome<i64> {
-    let (folder, authority) = organisation(session, &node.organisation)?;
-    let member = folder.node(&node.name).map_err(failed)?;
-    let validity = Validity::days_from(now_unix_s(), days);
-    let role = if node.role == ORDERER { NodeRole::Orderer } else { NodeRole::Peer };
-    let signing = authority.node(member.full_name(), role, validity).map_err(failed)?;
-    let hosts = hosts(&member)?;
-    let tls = authority.tls(member.full_name(), &hosts, validity).map_err(failed)?;
+/// What a renewal brought.
+#[derive(Debug, Clone, Copy)]
+pub struct Renewed {
+    /// Last second of the new certificates.
+    pub unix_s: i64,
+    /// Who issued them.
+    pub from: Issuer,
+}
 
+/// Gives a node a new signing and a new TLS certificate, of its organisation's CA if that runs, else made with the CA's
+/// keys in the folder; a CA gets a TLS certificate only.
+pub async fn node(session: &Session, node: &NodeEntry, days: Option<u32>) -> Outcome<Renewed> {
+    if node.role == CA {
+        let unix_s = authority::renew(session, node, days.unwrap_or(DAYS)).await?;
+        return Ok(Renewed { unix_s, from: Issuer::Keys });
+    }
+    let (member, new) = issuing::of(session, node, days).await?;
     let before = taken::counts(node);
-    files::signing(&member, &signing)?;
+    files::signing(&member, &new.signing)?;
     taken::wait(node, "identity", before.identity).await?;
     if node.role == ORDERER {
-        consenter::renew(session, node, &member, &tls).await?;
+        consenter::renew(session, node, &member, &new.tls).await?;
     } else {
-        files::pair(&member.tls_certificate(), &member.tls_key(), &tls)?;
+        files::pair(&member.tls_certificate(), &member.tls_key(), &new.tls)?;
         taken::wait(node, "tls", before.tls).await?;
     }
-    let until = |pem: &str| Certificate::of_pem(pem.as_bytes()).first().map(|c| c.not_after_unix_s);
-    let ends = [until(&signing.certificate_pem), until(&tls.certificate_pem)];
-    Ok(ends.into_iter().flatten().min().unwrap_or_default())
+    let ends = [&new.signing, &new.tls].map(|issued| until(&issued.certificate_pem));
+    Ok(Renewed { unix_s: ends.into_iter().min().unwrap_or_default(), from: new.from })
+}
+
+/// The last second of a certificate.
+fn until(pem: &str) -> i64 {
+    let own = Certificate::of_pem(pem.as_bytes()).into_iter().next();
+    own.map(|own| own.not_after_unix_s).unwrap_or_default()
 }
 
 /// The folder of an organisation and its CAs, whose keys must be in it.
@@ -62,20 +77,24 @@ pub(crate) fn organisation(
     session: &Session,
     name: &str,
 ) -> Outcome<(OrganisationFolder, Organisation)> {
-    let entry = session.file().organisation(name)?;
-    let role = match entry.role.as_str() {
-        ORDERER => OrganisationRole::Orderer,
-        _ => OrganisationRole::Peer,
-    };
-    let tree = crate::bringup::tree_of(role);
-    let folder = OrganisationFolder::new(&session.dir().organizations(), tree, &entry.domain)
-        .map_err(failed)?;
+    let folder = folder_of(session, name)?;
     let authority = folder.load().map_err(|error| {
         Failure::new(Code::Renew, error)
             .at(name)
             .hint("the keys of the organisation's CAs are not here: enrol again at its CA")
     })?;
     Ok((folder, authority))
+}
+
+/// The folder of an organisation; what lies in it was not looked at.
+fn folder_of(session: &Session, name: &str) -> Outcome<OrganisationFolder> {
+    let entry = session.file().organisation(name)?;
+    let role = match entry.role.as_str() {
+        ORDERER => OrganisationRole::Orderer,
+        _ => OrganisationRole::Peer,
+    };
+    let tree = crate::bringup::tree_of(role);
+    OrganisationFolder::new(&session.dir().organizations(), tree, &entry.domain).map_err(failed)
 }
 
 /// The names and addresses of the certificate in force.

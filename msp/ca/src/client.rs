@@ -199,6 +199,17 @@ impl Client {
         self.get(&format!("identities/{}", encoded(id)), registrar)
     }
 
+    /// The certificates that were issued to `id`, PEM.
+    pub fn certificates(
+        &self,
+        registrar: &Credential,
+        id: &str,
+    ) -> Result<Vec<String>, ClientError> {
+        let answer: wire::Certificates =
+            self.get(&format!("certificates?id={}", encoded(id)), registrar)?;
+        Ok(answer.certs.into_iter().map(|one| one.pem).collect())
+    }
+
     /// Sets attributes of an identity; an empty value takes one away.
     pub fn set_attributes(
         &self,
@@ -259,7 +270,10 @@ impl Client {
 
     fn get<T: DeserializeOwned>(&self, endpoint: &str, by: &Credential) -> Result<T, ClientError> {
         let query = match &self.ca_name {
-            Some(name) => format!("?ca={}", encoded(name)),
+            Some(name) => {
+                let mark = if endpoint.contains('?') { '&' } else { '?' };
+                format!("{mark}ca={}", encoded(name))
+            }
             None => String::new(),
         };
         let uri = format!("{}{endpoint}{query}", crate::server::PATH);

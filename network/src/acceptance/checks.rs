@@ -24,6 +24,7 @@ mod ledger_tools;
 mod lifecycle;
 mod main_job;
 mod operator_mistakes;
+mod renewal_at_ca;
 mod suites;
 mod syncs;
 mod threats;
@@ -49,6 +50,7 @@ pub(super) fn all() -> Vec<Check> {
         configuration::CHECKS,
         fabric_ca_client::CHECKS,
         certificates::CHECKS,
+        renewal_at_ca::CHECKS,
         ledger_tools::CHECKS,
         lifecycle::CHECKS,
         under_load::CHECKS,

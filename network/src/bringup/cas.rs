@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use carecord_ca::layout::{OrganisationFolder, Tree};
 use carecord_ca::service::{CaConfig, KeyFiles, Limits, RegistrarConfig};
-use carecord_ca::{Cost, Validity, make_secret};
+use carecord_ca::{Cost, Issued, Organisation, Validity, make_secret};
 
 use super::credentials::failure;
 use super::{ports, scrape};
@@ -195,12 +195,17 @@ fn node_config(
 
 fn write_tls(dir: &NetworkDir, folder: &OrganisationFolder, node: &NodeEntry) -> Outcome<()> {
     let organisation = folder.load().map_err(failure)?;
-    let hosts = [&node.tls_server_name, &node.name, "localhost", HOST, "::1"].map(str::to_owned);
-    let validity = Validity::days_from(super::now_unix_s(), TLS_DAYS);
-    let issued = organisation.tls(&node.tls_server_name, &hosts, validity).map_err(failure)?;
+    let issued = tls(&organisation, node, TLS_DAYS)?;
     let tls = dir.node(&node.name).join("tls");
     replace_file(&tls.join("server.crt"), issued.certificate_pem.as_bytes())?;
     secret_file(&tls.join("server.key"), &issued.key_pem)
+}
+
+/// A TLS certificate for the service of `node`.
+pub(crate) fn tls(organisation: &Organisation, node: &NodeEntry, days: u32) -> Outcome<Issued> {
+    let hosts = [&node.tls_server_name, &node.name, "localhost", HOST, "::1"].map(str::to_owned);
+    let validity = Validity::days_from(super::now_unix_s(), days);
+    organisation.tls(&node.tls_server_name, &hosts, validity).map_err(failure)
 }
 
 fn write_secret(path: &Path) -> Outcome<()> {

@@ -26,6 +26,10 @@ const MAX_FILES: usize = 1_000;
 
 /// A node whose credentials can be exchanged.
 pub(super) trait Renewable: Send + Sync {
+    /// Whether its MSP folder holds an identity that it signs as.
+    fn signs(&self) -> bool {
+        true
+    }
     /// Shows these TLS certificates, the first at its listeners, and trusts these roots.
     fn take_tls(&self, identities: &[TlsIdentity], roots: Vec<Vec<u8>>) -> Outcome<()>;
     /// Signs as this identity, of an organisation with this MSP.
@@ -56,7 +60,7 @@ pub(super) async fn follow(
             tls = now.0;
             report("tls", reload_tls(config, node), metrics);
         }
-        if asked || now.1 != identity {
+        if node.signs() && (asked || now.1 != identity) {
             identity = now.1;
             report("identity", reload_identity(config, node), metrics);
         }

@@ -98,6 +98,17 @@ pub(super) struct Identities {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Certificates {
+    pub(super) certs: Vec<Certificate>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Certificate {
+    #[serde(rename = "PEM")]
+    pub(super) pem: String,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Enrolled {
     #[serde(rename = "Cert")]
     pub(super) cert: String,

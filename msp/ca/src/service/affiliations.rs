@@ -8,6 +8,9 @@ use crate::refusal::{Code, Refusal};
 use crate::rules::{affiliation, names, registrar, reserved};
 use crate::store::{Change, Identity};
 
+/// Most affiliations in one answer: with more the caller must ask for one further down, as Fabric-CA's answer has no pages.
+const AFFILIATIONS_MAX: usize = 5_000;
+
 /// An affiliation with those below it, and whom a change concerned.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Tree {
@@ -33,7 +36,7 @@ impl Ca {
             let why = "No affiliations are configured on the CA";
             return Err(Refusal::new(404, Code::GettingAffiliation, why));
         }
-        Ok(tree(root, &all))
+        shown(root, &all)
     }
 
     /// One affiliation and those below it.
@@ -41,7 +44,7 @@ impl Ca {
         check_manager(caller)?;
         registrar::check_affiliation(&caller.identity, name)?;
         self.must_exist(name)?;
-        Ok(tree(name, &self.store.affiliations()?))
+        shown(name, &self.store.affiliations()?)
     }
 
     /// Adds an affiliation; with `force` also those above it that are missing.
@@ -202,6 +205,17 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     names::check_affiliation(name).map_err(refuse)
 }
 
+/// The same for an answer, if it is not too large for one.
+fn shown(name: &str, all: &[String]) -> Result<Tree, Refusal> {
+    if all.iter().filter(|other| affiliation::contains(name, other)).count() > AFFILIATIONS_MAX {
+        let why = format!(
+            "more than {AFFILIATIONS_MAX} affiliations; ask for one below, at affiliations/<name>"
+        );
+        return Err(Refusal::new(400, Code::GettingAffiliation, why));
+    }
+    Ok(tree(name, all))
+}
+
 /// `name` with those of `all` that lie below it.
 fn tree(name: &str, all: &[String]) -> Tree {
     let below = all.iter().filter(|other| affiliation::parent(other) == Some(name));
@@ -209,5 +223,20 @@ fn tree(name: &str, all: &[String]) -> Tree {
         name: name.to_owned(),
         affiliations: below.map(|other| tree(other, all)).collect(),
         identities: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_so_many_affiliations_and_more_are_asked_for_further_down() {
+        let mut all: Vec<String> = (0..AFFILIATIONS_MAX).map(|n| format!("ward.r{n}")).collect();
+        assert!(shown("ward", &all).is_ok());
+        all.push("ward".to_owned());
+        let refusal = shown("ward", &all).unwrap_err();
+        assert_eq!((refusal.status, refusal.code), (400, Code::GettingAffiliation));
+        assert_eq!(shown("ward.r7", &all).unwrap().name, "ward.r7");
     }
 }

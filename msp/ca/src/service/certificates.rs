@@ -6,6 +6,9 @@ use crate::refusal::{Code, Refusal};
 use crate::rules::{affiliation, registrar, reserved};
 use crate::store::Issued;
 
+/// Most certificates in one answer: with more the caller must ask for fewer, as Fabric-CA's answer has no pages.
+pub(super) const CERTIFICATES_MAX: usize = 10_000;
+
 /// Which certificates; what is left out does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct CertificateQuery {
@@ -54,11 +57,20 @@ impl Ca {
             // Whose owner was removed belongs to the root.
             let place = self.store.identity(&issued.id)?.map(|owner| owner.affiliation);
             if affiliation::contains(&caller.identity.affiliation, &place.unwrap_or_default()) {
+                if found.len() >= CERTIFICATES_MAX {
+                    return Err(Refusal::new(400, Code::GettingCertificates, too_many()));
+                }
                 found.push(issued.pem);
             }
         }
         Ok(found)
     }
+}
+
+fn too_many() -> String {
+    format!(
+        "Invalid Request: more than {CERTIFICATES_MAX} certificates; narrow it down by id, serial, or times of expiration or revocation"
+    )
 }
 
 struct Filter<'a> {

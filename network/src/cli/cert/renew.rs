@@ -23,9 +23,9 @@ pub(in crate::cli) struct Renew {
     /// These people; their keys stay, so that their registrations hold.
     #[arg(long, value_name = "USER")]
     user: Vec<String>,
-    /// Days that the new certificates hold; never longer than the CA's own.
-    #[arg(long, default_value_t = renewal::DAYS)]
-    days: u32,
+    /// Days that the new certificates hold, never longer than the CA's own; 365 if not named. A running CA decides by itself.
+    #[arg(long)]
+    days: Option<u32>,
 }
 
 // === impl Renew ===
@@ -43,15 +43,16 @@ impl Renew {
             return Err(Failure::new(Code::Argument, "nobody is named")
                 .hint("--all renews every node, --node N one, --user U a person"));
         }
+        let days = self.days.unwrap_or(renewal::DAYS);
         let mut renewed = Vec::new();
         for node in nodes {
             let step = output.step(&node.name);
             let until = renewal::node(&session, node, self.days).await?;
-            step.done("new certificates are in force");
-            renewed.push((node.name.clone(), until));
+            step.done(until.from.said());
+            renewed.push((node.name.clone(), until.unix_s));
         }
         for user in users {
-            renewed.push((user.name.clone(), renewal::user(&session, user, self.days)?));
+            renewed.push((user.name.clone(), renewal::user(&session, user, days)?));
         }
         let now = crate::bringup::now_unix_s();
         let rows: Vec<_> = renewed

@@ -65,16 +65,19 @@ struct Wish {
 // === impl Wish ===
 
 impl Wish {
-    fn options(&self) -> Outcome<EnrollOptions> {
+    fn key(&self) -> Outcome<KeyKind> {
         let kinds = [KeyKind::P256, KeyKind::P384, KeyKind::Ed25519];
-        let key = kinds.into_iter().find(|kind| kind.name() == self.key).ok_or_else(|| {
+        kinds.into_iter().find(|kind| kind.name() == self.key).ok_or_else(|| {
             Failure::new(Code::Argument, format!("{:?} is not a key", self.key))
                 .hint("it is one of p256, p384, ed25519")
-        })?;
+        })
+    }
+
+    fn options(&self) -> Outcome<EnrollOptions> {
         Ok(EnrollOptions {
             profile: self.profile.clone(),
             hosts: self.hosts.clone(),
-            key,
+            key: self.key()?,
             attributes: (!self.attributes.is_empty()).then(|| self.attributes.clone()),
         })
     }
@@ -102,7 +105,7 @@ impl Enroll {
         };
         write_msp(&folder, &enrolled, &self.wish.names(&self.at)?).map_err(failure)?;
         if let Some(user) = &self.user {
-            add_user(&self.at, user, &client, &enrolled, &folder)?;
+            add_user(&self.at, user, &client, &enrolled, (&folder, self.wish.key()?))?;
         }
         say(&self.id, &folder, output)
     }
@@ -157,7 +160,7 @@ fn add_user(
     user: &str,
     client: &Client,
     enrolled: &Enrollment,
-    msp: &Path,
+    (msp, key): (&Path, KeyKind),
 ) -> Outcome<()> {
     let dir = NetworkDir::new(&at.folder.dir)?;
     let mut file = dir.read()?;
@@ -173,7 +176,7 @@ fn add_user(
         msp_id: organisation.msp_id,
         role: role(&enrolled.credential.certificate_pem),
         admin: false,
-        key_kind: KeyKind::P256.name().to_owned(),
+        key_kind: key.name().to_owned(),
         certificate_file: absolute(&msp.join("signcerts").join("cert.pem"))?,
         key_file: key_file(msp)?,
         tls_certificate_file: tls_folder.join("signcerts").join("cert.pem"),
