@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use multer::{Constraints, Multipart, SizeLimit};
+use prost::Message;
 
 use super::MAX_BODY_BYTES;
 use super::answer::error;
@@ -12,8 +13,21 @@ use super::answer::error;
 /// Parts that are looked at; one is right, and the rest only matters for what the refusal says.
 const MAX_PARTS: usize = 8;
 
+/// The message in the part `key`, or the refusal; `what` names it in the text, with its article.
+pub(super) async fn message<M: Message + Default>(
+    headers: &HeaderMap,
+    body: Body,
+    key: &str,
+    what: &str,
+) -> Result<M, Response> {
+    let bytes = file(headers, body, key).await?;
+    M::decode(bytes).map_err(|cause| {
+        refuse(format_args!("cannot unmarshal file part {key} into {what}: {cause}"))
+    })
+}
+
 /// The content of the part `key`, or the refusal.
-pub(super) async fn file(headers: &HeaderMap, body: Body, key: &str) -> Result<Bytes, Response> {
+async fn file(headers: &HeaderMap, body: Body, key: &str) -> Result<Bytes, Response> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let content_type = content_type.unwrap_or_default();
     if !content_type.contains("multipart/form-data") {

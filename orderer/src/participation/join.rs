@@ -9,7 +9,6 @@ use axum::response::Response;
 use carecord_channel::Bundle;
 use carecord_proto::block;
 use carecord_proto::common::Block;
-use prost::Message;
 
 use super::answer::{created, error, not_allowed};
 use super::form;
@@ -43,16 +42,9 @@ pub(super) async fn join(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let bytes = match form::file(&headers, body, PART).await {
-        Ok(bytes) => bytes,
-        Err(refused) => return refused,
-    };
-    let block = match Block::decode(bytes) {
+    let block: Block = match form::message(&headers, body, PART, "a block").await {
         Ok(block) => block,
-        Err(cause) => {
-            let text = format!("cannot unmarshal file part {PART} into a block: {cause}");
-            return error(StatusCode::BAD_REQUEST, text);
-        }
+        Err(refused) => return refused,
     };
     let channel = match check(&block) {
         Ok(channel) => channel,

@@ -25,16 +25,9 @@ pub(super) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let bytes = match form::file(&headers, body, PART).await {
-        Ok(bytes) => bytes,
-        Err(refused) => return refused,
-    };
-    let envelope = match Envelope::decode(bytes) {
+    let envelope: Envelope = match form::message(&headers, body, PART, "an envelope").await {
         Ok(envelope) => envelope,
-        Err(cause) => {
-            let text = format!("cannot unmarshal file part {PART} into an envelope: {cause}");
-            return error(StatusCode::BAD_REQUEST, text);
-        }
+        Err(refused) => return refused,
     };
     let name = match channel_of(&envelope) {
         Ok(name) => name,
