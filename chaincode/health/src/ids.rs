@@ -2,12 +2,7 @@
 //!
 //! Each is checked when it is parsed, so no function ever sees, and no block ever holds, free text in their place.
 
-use std::fmt;
-
-use carecord_chaincode::{Argument, ContractError, Schema, parse_json};
 use cid::Cid;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use serde_json::{Value, json};
 
 /// Multihash code of SHA-256.
 const SHA2_256: u64 = 0x12;
@@ -20,6 +15,7 @@ fn is_lower_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Declares a text of fixed form; contracts with words of their own use it too.
 macro_rules! word {
     ($(#[$outer:meta])* $name:ident, $pattern:literal, $what:literal, $check:expr) => {
         $(#[$outer])*
@@ -40,40 +36,42 @@ macro_rules! word {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(text).ok_or_else(|| D::Error::custom(concat!("expected ", $what)))
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                Self::new(text).ok_or_else(|| serde::de::Error::custom(concat!("expected ", $what)))
             }
         }
 
-        impl Schema for $name {
-            fn schema() -> Value {
-                json!({"type": "string", "pattern": $pattern, "description": $what})
+        impl carecord_chaincode::Schema for $name {
+            fn schema() -> carecord_chaincode::serde_json::Value {
+                carecord_chaincode::serde_json::json!({"type": "string", "pattern": $pattern, "description": $what})
             }
         }
 
-        impl Argument for $name {
-            fn parse(raw: &[u8], name: &str) -> Result<Self, ContractError> {
-                let text = String::parse(raw, name)?;
+        impl carecord_chaincode::Argument for $name {
+            fn parse(raw: &[u8], name: &str) -> Result<Self, carecord_chaincode::ContractError> {
+                let text = <String as carecord_chaincode::Argument>::parse(raw, name)?;
                 let quoted = serde_json::to_vec(&text).expect("text is always JSON");
-                parse_json(&quoted, name)
+                carecord_chaincode::parse_json(&quoted, name)
             }
         }
     };
 }
+
+pub(crate) use word;
 
 word! {
     /// 128 random bits, chosen by the client: the name of a subject, record, grant or data key.

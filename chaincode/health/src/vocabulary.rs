@@ -1,8 +1,6 @@
 //! The closed vocabularies: whatever is not in these lists cannot be written on the ledger.
 
-use carecord_chaincode::{Argument, ContractError, Schema, parse_json};
-use serde_json::{Value, json};
-
+/// Declares a closed list of words; contracts with words of their own use it too.
 macro_rules! vocabulary {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident = $text:literal),* $(,)? }) => {
         $(#[$outer])*
@@ -25,21 +23,23 @@ macro_rules! vocabulary {
             }
         }
 
-        impl Schema for $name {
-            fn schema() -> Value {
-                json!({"type": "string", "enum": [$($text),*]})
+        impl carecord_chaincode::Schema for $name {
+            fn schema() -> carecord_chaincode::serde_json::Value {
+                carecord_chaincode::serde_json::json!({"type": "string", "enum": [$($text),*]})
             }
         }
 
-        impl Argument for $name {
-            fn parse(raw: &[u8], name: &str) -> Result<Self, ContractError> {
-                let text = String::parse(raw, name)?;
+        impl carecord_chaincode::Argument for $name {
+            fn parse(raw: &[u8], name: &str) -> Result<Self, carecord_chaincode::ContractError> {
+                let text = <String as carecord_chaincode::Argument>::parse(raw, name)?;
                 let quoted = serde_json::to_vec(&text).expect("text is always JSON");
-                parse_json(&quoted, name)
+                carecord_chaincode::parse_json(&quoted, name)
             }
         }
     };
 }
+
+pub(crate) use vocabulary;
 
 vocabulary! {
     /// Why somebody wants to act, in the codes of HL7's PurposeOfUse.
@@ -88,6 +88,10 @@ vocabulary! {
         Researcher = "researcher",
         /// Reads the audit trail of their organisation.
         Auditor = "auditor",
+        /// A thing that measures a patient to whom it is linked.
+        Device = "device",
+        /// Keeps ciphertexts for others.
+        StorageProvider = "storage-provider",
     }
 }
 

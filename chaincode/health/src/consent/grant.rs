@@ -250,7 +250,11 @@ pub(crate) fn check_grantee(
                 Role::Practitioner => org.kind == OrgKind::Hospital,
                 Role::Insurer => org.kind == OrgKind::Insurer,
                 Role::Researcher => org.kind == OrgKind::Research,
-                Role::Patient | Role::Admin | Role::Auditor => false,
+                Role::Patient
+                | Role::Admin
+                | Role::Auditor
+                | Role::Device
+                | Role::StorageProvider => false,
             };
             if fits {
                 return Ok(());

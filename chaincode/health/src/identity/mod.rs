@@ -14,7 +14,8 @@ use crate::{error::*, events::*};
 pub use person::PublicSubject;
 
 const ADMIN: &[&str] = &["hospital-admin"];
-const ANYONE: &[&str] = &["patient", "practitioner", "insurer", "researcher", "auditor"];
+const ANYONE: &[&str] =
+    &["patient", "practitioner", "insurer", "researcher", "auditor", "device", "storage-provider"];
 
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {
@@ -65,7 +66,7 @@ fn people(contract: Contract) -> Contract {
         .function(
             Function::submit(
                 "RegisterMember",
-                "registers an insurer, researcher or auditor of the caller's organisation",
+                "registers an insurer, researcher, auditor, device or storage provider of the caller's organisation",
                 &["subjectId", "keyHash", "role"],
                 person::register_member,
             )

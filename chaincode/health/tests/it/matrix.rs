@@ -4,8 +4,16 @@ use carecord_chaincode::test_util::{KeyKind, TestIdentity};
 
 use crate::{people, town::Town};
 
-const ROLES: [&str; 7] =
-    ["patient", "practitioner", "hospital-admin", "insurer", "researcher", "auditor", "device"];
+const ROLES: [&str; 8] = [
+    "patient",
+    "practitioner",
+    "hospital-admin",
+    "insurer",
+    "researcher",
+    "auditor",
+    "device",
+    "storage-provider",
+];
 
 #[test]
 fn a_role_that_the_table_does_not_name_is_refused_by_every_function() {
