@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use carecord_channel::Bundle;
-use carecord_ledger::Ledger;
-use carecord_proto::{common::Block, protos::ChaincodeEvent, transaction};
+use carecord_ledger::{Ledger, state::Version};
+use carecord_proto::{
+    block::envelopes, common::Block, envelope, protos::ChaincodeEvent, transaction, wellformed,
+};
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::watch;
@@ -88,6 +90,22 @@ impl Channel {
     pub fn status(&self, tx_id: &str) -> Result<Option<TxStatus>, carecord_ledger::Error> {
         let status = self.ledger.tx_status(tx_id)?;
         Ok(status.map(|status| TxStatus { code: status.code, block: status.block }))
+    }
+
+    /// Why a transaction is not valid, in one line of ASCII, if this peer still knows; it may name a key, so it goes to a
+    /// member who asks and into no log.
+    pub(crate) fn cause(&self, tx_id: &str, status: TxStatus) -> Option<String> {
+        let cause = self.events.cause(tx_id, status.block)?;
+        let writer = cause.writer().and_then(|at| self.tx_id_at(at));
+        Some(cause.told(writer.as_deref()))
+    }
+
+    /// The id of a committed transaction, by its place.
+    fn tx_id_at(&self, at: Version) -> Option<String> {
+        let block = self.block(at.block).ok().flatten()?;
+        let raw = envelopes(&block).get(usize::try_from(at.tx).ok()?)?;
+        let opened = envelope::Opened::open(&wellformed::open_envelope(raw).ok()?).ok()?;
+        Some(opened.channel_header.tx_id).filter(|tx_id| !tx_id.is_empty())
     }
 
     /// Whether a transaction's id is spent, be it in a block that is here or before the channel's snapshot.

@@ -159,6 +159,7 @@ mod tests {
         let tx = |code| CommittedTx {
             tx_id: String::new(),
             code,
+            cause: None,
             header_type: Some(HeaderType::EndorserTransaction),
             chaincode: "bench".to_owned(),
             version: "1.0".to_owned(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use carecord_ledger::Committed;
+use carecord_ledger::{Cause, Committed};
 use carecord_proto::{
     common::Block,
     protos::{ChaincodeEvent, TxValidationCode},
@@ -14,6 +14,7 @@ use carecord_proto::{
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+use crate::causes::Causes;
 use crate::config::{MAX_STATUS_WAITERS, RECENT_BLOCK_BYTES, RECENT_BLOCKS};
 
 /// Length of a transaction id: SHA-256 in hexadecimal digits.
@@ -48,6 +49,7 @@ pub(crate) struct Events {
     waiters: Mutex<Waiters>,
     submitted: Mutex<HashMap<String, Instant>>,
     recent: Mutex<VecDeque<CommittedBlock>>,
+    causes: Mutex<Causes>,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +93,13 @@ impl Events {
             waiters: Mutex::default(),
             submitted: Mutex::default(),
             recent: Mutex::default(),
+            causes: Mutex::default(),
         }
+    }
+
+    /// Why a transaction in this block is not valid, if it was kept.
+    pub(crate) fn cause(&self, tx_id: &str, block: u64) -> Option<Cause> {
+        self.causes.lock().of(tx_id, block)
     }
 
     /// Tells everybody about a block; the ledger has it already.
@@ -103,6 +111,7 @@ impl Events {
             .filter_map(|tx| tx.event.clone())
             .collect();
         self.remember(CommittedBlock { block: Arc::clone(&committed.block), events, bytes });
+        self.keep_causes(committed);
         {
             let mut waiters = self.waiters.lock();
             for tx in &committed.transactions {
@@ -175,6 +184,15 @@ impl Events {
         waiters.stopped = true;
         waiters.count = 0;
         waiters.by_tx_id.clear();
+    }
+
+    fn keep_causes(&self, committed: &Committed) {
+        let mut causes = self.causes.lock();
+        for tx in &committed.transactions {
+            if let Some(cause) = &tx.cause {
+                causes.keep(&tx.tx_id, committed.number, cause);
+            }
+        }
     }
 
     fn remember(&self, block: CommittedBlock) {

@@ -76,7 +76,7 @@ impl gateway_server::Gateway for GatewayService {
     ) -> Result<Response<CommitStatusResponse>, Status> {
         let deadline = deadline(&request);
         let waiting = commit_status::commit_status(&self.peer, request.into_inner());
-        Ok(in_time(deadline, "context deadline exceeded", waiting).await?.into())
+        in_time(deadline, "context deadline exceeded", waiting).await
     }
 
     async fn chaincode_events(

@@ -17,6 +17,7 @@
 //! chaincode) runs on threads for blocking work.
 
 mod acl;
+mod causes;
 mod chaincode;
 mod channel;
 mod clock;

@@ -261,7 +261,7 @@ async fn attempt(shared: &Shared, contract: &Contract, key: &str) -> Result<(), 
     shared.note(&format!("accepted {tx_id}"));
     let status = commit.status().await?;
     if status.code != TxValidationCode::Valid {
-        return Err(Error::Commit { tx_id, code: status.code, block: status.block });
+        return Err(status.into_error(tx_id));
     }
     shared.note(&format!("valid {tx_id} {} {key}", status.block));
     shared.beat();

@@ -39,7 +39,9 @@ pub fn from_sdk(error: &Error) -> Failure {
                 None => failure,
             }
         }
-        Error::Commit { tx_id, code, block } => of_commit(*code, *block).tx(tx_id),
+        Error::Commit { tx_id, code, block, cause } => {
+            of_commit(*code, *block, cause.as_deref()).tx(tx_id)
+        }
         Error::Seal(error) => Failure::new(Code::Seal, error),
         Error::Wrap(error) => Failure::new(Code::Seal, error),
         Error::Denied { tx_id } => {
@@ -83,9 +85,10 @@ fn of_component(step: &str, status: Grpc, text: &str) -> Option<Failure> {
     Some(Failure::foreign(code, exit, format!("{step}: {rest}")))
 }
 
-fn of_commit(code: TxValidationCode, block: u64) -> Failure {
+fn of_commit(code: TxValidationCode, block: u64, cause: Option<&str>) -> Failure {
     let name = code.as_str_name();
-    let cause = format!("the transaction is in block {block} and not valid: {name}");
+    let why = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = format!("the transaction is in block {block} and not valid: {name}{why}");
     match code {
         TxValidationCode::MvccReadConflict | TxValidationCode::PhantomReadConflict => {
             Failure::new(Code::MvccConflict, cause).hint("run the command again")
@@ -165,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(of_status("endorse", code, "x").kind(), exit, "{code:?}");
         }
-        assert_eq!(of_commit(TxValidationCode::MvccReadConflict, 3).kind(), Exit::Conflict);
-        assert_eq!(of_commit(TxValidationCode::BadPayload, 3).kind(), Exit::Failed);
+        assert_eq!(of_commit(TxValidationCode::MvccReadConflict, 3, None).kind(), Exit::Conflict);
+        assert_eq!(of_commit(TxValidationCode::BadPayload, 3, None).kind(), Exit::Failed);
     }
 }

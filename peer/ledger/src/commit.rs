@@ -14,12 +14,13 @@ use carecord_proto::common::{Block, ConfigEnvelope, HeaderType};
 use carecord_proto::protos::{ChaincodeEvent, TxValidationCode as Code};
 use prost::Message;
 
+use crate::cause::Cause;
 use crate::error::Error;
 use crate::ledger::{Ledger, Tip, reader};
 use crate::mvcc::{self, Candidate};
 use crate::recovery;
 use crate::state::StateView;
-use crate::validator::{Examined, Kind, Prefetched, decide};
+use crate::validator::{Decided, Examined, Kind, Prefetched, decide};
 use crate::write::{self, Judged, flags};
 
 /// What became of a block.
@@ -51,12 +52,14 @@ pub struct Spent {
 }
 
 /// What became of a transaction.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CommittedTx {
     /// Its id; empty if its header cannot be read.
     pub tx_id: String,
     /// Its verdict.
     pub code: Code,
+    /// Why it is not valid, where there are words for it.
+    pub cause: Option<Cause>,
     /// What its header says it is.
     pub header_type: Option<HeaderType>,
     /// The invoked chaincode, if it got so far.
@@ -106,12 +109,14 @@ impl Ledger {
         };
         let transactions = &prefetched.transactions;
         let state = StateView::new(reader(&*self.engine));
-        let mut codes = decide(&prefetched, state)?.codes;
+        let Decided { mut codes, mut causes } = decide(&prefetched, state)?;
 
         let candidates = candidates(transactions, &codes);
         let mut outcome = mvcc::check(number, &candidates, state)?;
-        for (candidate, code) in candidates.iter().zip(&outcome.codes) {
+        let judged = outcome.codes.iter().zip(outcome.causes);
+        for (candidate, (code, cause)) in candidates.iter().zip(judged) {
             codes[candidate.position as usize] = *code;
+            causes[candidate.position as usize] = cause;
         }
         let config = config(transactions, &codes, &tip.bundle, number)?;
         if let Some((envelope, _)) = &config {
@@ -150,7 +155,7 @@ impl Ledger {
             header_hash: savepoint.header_hash,
             commit_hash: savepoint.commit_hash,
             block: Arc::new(block),
-            transactions: summaries(prefetched.transactions, &codes),
+            transactions: summaries(prefetched.transactions, &codes, causes),
             bundle,
             spent,
         })
@@ -199,11 +204,16 @@ fn config(
     Ok(Some((bytes.clone(), Arc::new(bundle))))
 }
 
-fn summaries(transactions: Vec<Examined>, codes: &[Code]) -> Vec<CommittedTx> {
-    let summary = |(examined, code): (Examined, &Code)| {
+fn summaries(
+    transactions: Vec<Examined>,
+    codes: &[Code],
+    causes: Vec<Option<Cause>>,
+) -> Vec<CommittedTx> {
+    let summary = |((examined, code), cause): ((Examined, &Code), _)| {
         let mut summary = CommittedTx {
             tx_id: examined.tx_id,
             code: *code,
+            cause,
             header_type: examined.header_type,
             chaincode: String::new(),
             version: String::new(),
@@ -218,5 +228,5 @@ fn summaries(transactions: Vec<Examined>, codes: &[Code]) -> Vec<CommittedTx> {
         }
         summary
     };
-    transactions.into_iter().zip(codes).map(summary).collect()
+    transactions.into_iter().zip(codes).zip(causes).map(summary).collect()
 }

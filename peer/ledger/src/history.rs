@@ -6,7 +6,8 @@ use carecord_proto::rwset::write_is_delete;
 
 use crate::error::Error;
 use crate::ledger::Ledger;
-use crate::state::{EngineError, Key, damaged};
+use crate::state::{EngineError, Key, StateView, Version, damaged};
+use crate::updates::Place;
 use crate::validator::action_of;
 
 pub use carecord_proto::queryresult::KeyModification;
@@ -32,6 +33,18 @@ pub(crate) fn of(
         modifications.push(modification.ok_or_else(|| missing(number, tx))?);
     }
     Ok(modifications)
+}
+
+/// The last transaction that wrote a public key, if the ledger keeps its history.
+pub(crate) fn last(place: Place<'_>, state: StateView<'_>) -> Result<Option<Version>, EngineError> {
+    let Place { namespace, collection: None, key } = place else { return Ok(None) };
+    let prefix = Key::HistoryOf { namespace, key };
+    let from = prefix.bytes();
+    let end = [&from[..], &[u8::MAX; 17]].concat();
+    let rows = state.reader().scan(prefix.column(), &from, &end, 1)?;
+    let Some((row, _)) = rows.first() else { return Ok(None) };
+    let (block, tx) = height(&row[from.len()..]).ok_or_else(|| damaged(row))?;
+    Ok(Some(Version { block, tx }))
 }
 
 fn height(suffix: &[u8]) -> Option<(u64, u64)> {

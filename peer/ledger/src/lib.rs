@@ -9,6 +9,7 @@
 //! ledgers to equal codes and equal commit hashes (`tests/it/golden.rs`).
 
 mod blocks;
+mod cause;
 mod commit;
 mod commit_hash;
 pub mod definition;
@@ -31,6 +32,7 @@ mod updates;
 pub mod validator;
 mod write;
 
+pub use cause::{Cause, Conflict, Lack};
 pub use commit::{Committed, CommittedTx, Spent};
 pub use commit_hash::commit_hash;
 pub use definition::Definition;

@@ -7,6 +7,8 @@ use carecord_proto::kvrwset::{KvRead, KvReadHash, Version as WireVersion};
 use carecord_proto::protos::TxValidationCode;
 use carecord_proto::rwset::{NsRwSet, TxRwSet};
 
+use crate::cause::{Cause, Conflict};
+use crate::history;
 use crate::state::{EngineError, StateView, Version};
 use crate::updates::{Place, Updates};
 use crate::{merge, range_check};
@@ -25,6 +27,8 @@ pub struct Candidate<'a> {
 pub struct Outcome {
     /// The code of each candidate, in the order given.
     pub codes: Vec<TxValidationCode>,
+    /// What each of them conflicted with; none for a valid one.
+    pub causes: Vec<Option<Cause>>,
     /// The writes of the valid ones.
     pub updates: Updates,
 }
@@ -37,12 +41,16 @@ pub fn check(
 ) -> Result<Outcome, EngineError> {
     let mut outcome = Outcome::default();
     for candidate in candidates {
-        let code = verdict(candidate.rwset, &outcome.updates, state)?;
+        let (code, cause) = match conflict(candidate.rwset, &outcome.updates, state)? {
+            None => (TxValidationCode::Valid, None),
+            Some((code, conflict)) => (code, Some(Cause::Conflict(conflict))),
+        };
         if code == TxValidationCode::Valid {
             let version = Version { block: number, tx: candidate.position };
             merge::apply(&mut outcome.updates, candidate.rwset, version, state)?;
         }
         outcome.codes.push(code);
+        outcome.causes.push(cause);
     }
     Ok(outcome)
 }
@@ -61,44 +69,36 @@ pub(crate) fn replay(
     Ok(updates)
 }
 
-fn verdict(
+/// The first read that does not hold any more, with the code that it means.
+fn conflict(
     rwset: &TxRwSet,
     preceding: &Updates,
     state: StateView<'_>,
-) -> Result<TxValidationCode, EngineError> {
+) -> Result<Option<(TxValidationCode, Conflict)>, EngineError> {
     for ns in &rwset.namespaces {
-        for read in &ns.kv.reads {
-            if !read_holds(&ns.namespace, read, preceding, state)? {
-                return Ok(TxValidationCode::MvccReadConflict);
+        for KvRead { key, version } in &ns.kv.reads {
+            let place = Place { namespace: &ns.namespace, collection: None, key: key.as_bytes() };
+            if let Some(found) = overtaken(place, version.as_ref(), preceding, state)? {
+                return Ok(Some((TxValidationCode::MvccReadConflict, found)));
             }
         }
         for query in &ns.kv.range_queries_info {
-            if !range_check::holds(&ns.namespace, query, preceding, state)? {
-                return Ok(TxValidationCode::PhantomReadConflict);
+            if let Some(found) = range_check::changed(&ns.namespace, query, preceding, state)? {
+                return Ok(Some((TxValidationCode::PhantomReadConflict, found)));
             }
         }
-        if !hashed_reads_hold(ns, preceding, state)? {
-            return Ok(TxValidationCode::MvccReadConflict);
+        if let Some(found) = hashed_conflict(ns, preceding, state)? {
+            return Ok(Some((TxValidationCode::MvccReadConflict, found)));
         }
     }
-    Ok(TxValidationCode::Valid)
+    Ok(None)
 }
 
-fn read_holds(
-    namespace: &str,
-    read: &KvRead,
-    preceding: &Updates,
-    state: StateView<'_>,
-) -> Result<bool, EngineError> {
-    let place = Place { namespace, collection: None, key: read.key.as_bytes() };
-    is_current(place, read.version.as_ref(), preceding, state)
-}
-
-fn hashed_reads_hold(
+fn hashed_conflict(
     ns: &NsRwSet,
     preceding: &Updates,
     state: StateView<'_>,
-) -> Result<bool, EngineError> {
+) -> Result<Option<Conflict>, EngineError> {
     for collection in &ns.collections {
         for KvReadHash { key_hash, version } in &collection.hashed.hashed_reads {
             let place = Place {
@@ -106,24 +106,41 @@ fn hashed_reads_hold(
                 collection: Some(&collection.name),
                 key: key_hash,
             };
-            if !is_current(place, version.as_ref(), preceding, state)? {
-                return Ok(false);
+            if let Some(found) = overtaken(place, version.as_ref(), preceding, state)? {
+                return Ok(Some(found));
             }
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
-/// Not written (or deleted) earlier in the block, and committed at the version that was read; absent equals absent.
-fn is_current(
+/// None if the key was neither written nor deleted earlier in the block, and is committed at the version that was read;
+/// absent equals absent.
+fn overtaken(
     place: Place<'_>,
     version: Option<&WireVersion>,
     preceding: &Updates,
     state: StateView<'_>,
-) -> Result<bool, EngineError> {
-    if preceding.get(place).is_some() {
-        return Ok(false);
+) -> Result<Option<Conflict>, EngineError> {
+    if let Some(row) = preceding.get(place) {
+        return Ok(Some(Conflict::of_key(place, Some(row.version), row.value.is_none())));
     }
     let committed = place.read(state)?.map(|stored| stored.version);
-    Ok(committed == version.map(Version::from))
+    if committed == version.map(Version::from) {
+        return Ok(None);
+    }
+    gone_or_written(place, committed, state).map(Some)
+}
+
+/// The conflict with what is committed under a key: its version, or who deleted it, as far as the history tells.
+pub(crate) fn gone_or_written(
+    place: Place<'_>,
+    committed: Option<Version>,
+    state: StateView<'_>,
+) -> Result<Conflict, EngineError> {
+    let writer = match committed {
+        None => history::last(place, state)?,
+        written => written,
+    };
+    Ok(Conflict::of_key(place, writer, committed.is_none()))
 }

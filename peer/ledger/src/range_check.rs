@@ -7,9 +7,11 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use carecord_proto::kvrwset::range_query_info::ReadsInfo;
-use carecord_proto::kvrwset::{KvRead, RangeQueryInfo};
+use carecord_proto::kvrwset::{KvRead, QueryReadsMerkleSummary, RangeQueryInfo};
 use carecord_proto::rwset::RangeQueryResults;
 
+use crate::cause::Conflict;
+use crate::mvcc::gone_or_written;
 use crate::state::{EngineError, StateView, Version};
 use crate::updates::{Place, Row, Updates};
 
@@ -19,48 +21,101 @@ const MIN_DEGREE: u32 = 2;
 /// Rows read from the state at a time.
 const CHUNK: usize = 256;
 
-/// Whether `query` still gives what was recorded.
-pub(crate) fn holds(
+/// What no longer is as `query` recorded it; none if it still gives the same.
+pub(crate) fn changed(
     namespace: &str,
     query: &RangeQueryInfo,
     preceding: &Updates,
     state: StateView<'_>,
-) -> Result<bool, EngineError> {
+) -> Result<Option<Conflict>, EngineError> {
     match &query.reads_info {
         Some(ReadsInfo::ReadsMerkleHashes(recorded)) => {
-            if recorded.max_degree < MIN_DEGREE {
-                return Ok(false); // no tree has this degree; a Fabric peer would stop here
-            }
-            let mut results = RangeQueryResults::new(recorded.max_degree);
-            each(namespace, query, preceding, state, |key, version| {
-                results.add(KvRead { key, version: Some(version.into()) });
-                true
-            })?;
-            Ok(results.done().1.as_ref() == Some(recorded))
+            changed_summary(recorded, namespace, query, preceding, state)
         }
         Some(ReadsInfo::RawReads(recorded)) => {
-            same_reads(&recorded.kv_reads, namespace, query, preceding, state)
+            changed_reads(&recorded.kv_reads, namespace, query, preceding, state)
         }
-        None => same_reads(&[], namespace, query, preceding, state),
+        None => changed_reads(&[], namespace, query, preceding, state),
     }
 }
 
-fn same_reads(
+/// Hashes do not tell which key differs, so the newest write in the range stands for it.
+fn changed_summary(
+    recorded: &QueryReadsMerkleSummary,
+    namespace: &str,
+    query: &RangeQueryInfo,
+    preceding: &Updates,
+    state: StateView<'_>,
+) -> Result<Option<Conflict>, EngineError> {
+    let range = (query.start_key.as_str(), query.end_key.as_str());
+    if recorded.max_degree < MIN_DEGREE {
+        // no tree has this degree; a Fabric peer would stop here
+        return Ok(Some(Conflict::of_range(namespace, range, None)));
+    }
+    let mut results = RangeQueryResults::new(recorded.max_degree);
+    let mut newest = None;
+    each(namespace, query, preceding, state, |key, version| {
+        newest = newest.max(Some(version));
+        results.add(KvRead { key, version: Some(version.into()) });
+        true
+    })?;
+    let holds = results.done().1.as_ref() == Some(recorded);
+    Ok((!holds).then(|| Conflict::of_range(namespace, range, newest)))
+}
+
+fn changed_reads(
     recorded: &[KvRead],
     namespace: &str,
     query: &RangeQueryInfo,
     preceding: &Updates,
     state: StateView<'_>,
-) -> Result<bool, EngineError> {
+) -> Result<Option<Conflict>, EngineError> {
     let mut expected = recorded.iter();
-    let mut equal = true;
+    let mut differs: Option<(Option<&KvRead>, Option<(String, Version)>)> = None;
     each(namespace, query, preceding, state, |key, version| {
-        equal = expected.next().is_some_and(|read| {
+        let read = expected.next();
+        let equal = read.is_some_and(|read| {
             read.key == key && read.version.as_ref().map(Version::from) == Some(version)
         });
+        if !equal {
+            differs = Some((read, Some((key, version))));
+        }
         equal
     })?;
-    Ok(equal && expected.next().is_none())
+    let differs = differs.or_else(|| expected.next().map(|read| (Some(read), None)));
+    let Some((read, found)) = differs else { return Ok(None) };
+    match (read, &found) {
+        // What was read comes before what is found now, so it has gone.
+        (Some(read), found) if found.as_ref().is_none_or(|(key, _)| read.key < *key) => {
+            gone(public(namespace, &read.key), preceding, state).map(Some)
+        }
+        (_, Some((key, version))) => {
+            Ok(Some(Conflict::of_key(public(namespace, key), Some(*version), false)))
+        }
+        (_, None) => {
+            let range = (query.start_key.as_str(), query.end_key.as_str());
+            Ok(Some(Conflict::of_range(namespace, range, None)))
+        }
+    }
+}
+
+fn public<'a>(namespace: &'a str, key: &'a str) -> Place<'a> {
+    Place { namespace, collection: None, key: key.as_bytes() }
+}
+
+/// A key that was in a range and is there no more: who deleted it, in this block or before.
+fn gone(
+    place: Place<'_>,
+    preceding: &Updates,
+    state: StateView<'_>,
+) -> Result<Conflict, EngineError> {
+    match preceding.get(place) {
+        Some(row) => Ok(Conflict::of_key(place, Some(row.version), row.value.is_none())),
+        None => {
+            let committed = place.read(state)?.map(|stored| stored.version);
+            gone_or_written(place, committed, state)
+        }
+    }
 }
 
 /// Calls `visit` for each key of the range until it says stop.
@@ -173,7 +228,7 @@ impl<'a> Committed<'a> {
 
 #[cfg(test)]
 mod tests {
-    use carecord_proto::kvrwset::{QueryReads, QueryReadsMerkleSummary};
+    use carecord_proto::kvrwset::QueryReads;
     use carecord_proto::rwset::kv_read;
 
     use super::*;
@@ -211,7 +266,8 @@ mod tests {
             .write_to(&mut batch);
         engine.write(batch).unwrap();
         let snapshot = engine.snapshot();
-        holds("ns", query, &updates(changes), StateView::new(&*snapshot)).unwrap()
+        let state = StateView::new(&*snapshot);
+        changed("ns", query, &updates(changes), state).unwrap().is_none()
     }
 
     #[test]

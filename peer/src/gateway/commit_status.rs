@@ -3,19 +3,22 @@
 use std::sync::Arc;
 
 use carecord_channel::{SignedData, acl::GATEWAY_COMMIT_STATUS};
+use carecord_comm::with_cause;
 use carecord_proto::gateway::{
     CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest,
 };
 use prost::Message;
-use tonic::Status;
+use tonic::{Response, Status};
 
 use crate::{channel::StatusError, entitlement::Entitlement, peer::Peer};
 
 /// Waits until the transaction is committed, or the caller may not know any more.
+///
+/// The answer is Fabric's; why a transaction is not valid stands beside it in the metadata, which Fabric's SDKs pass over.
 pub(super) async fn commit_status(
     peer: &Arc<Peer>,
     signed: SignedCommitStatusRequest,
-) -> Result<CommitStatusResponse, Status> {
+) -> Result<Response<CommitStatusResponse>, Status> {
     if signed.request.is_empty() {
         return Err(Status::invalid_argument("a commit status request is required"));
     }
@@ -46,7 +49,9 @@ pub(super) async fn commit_status(
         StatusError::Ledger(error) => Status::aborted(error.to_string()),
     })?;
     let status = status.ok_or_else(|| Status::aborted("the channel has stopped"))?;
-    Ok(CommitStatusResponse { result: status.code as i32, block_number: status.block })
+    let answer = CommitStatusResponse { result: status.code as i32, block_number: status.block };
+    let cause = channel.cause(&request.transaction_id, status);
+    Ok(with_cause(answer, cause.as_deref()))
 }
 
 fn check(request: &CommitStatusRequest) -> Result<(), Status> {

@@ -155,11 +155,26 @@ impl Client {
         &self,
         request: CommitStatusRequest,
     ) -> Result<CommitStatusResponse, Status> {
+        Ok(self.commit_answer(request).await?.into_inner())
+    }
+
+    /// Why a committed transaction is not valid, as the metadata of its status tell.
+    pub(crate) async fn commit_cause(&self, tx_id: &str) -> Option<String> {
+        let request = CommitStatusRequest {
+            transaction_id: tx_id.to_owned(),
+            channel_id: CHANNEL.to_owned(),
+            identity: self.signer.serialized(),
+        };
+        carecord_comm::cause(&self.commit_answer(request).await.expect("committed"))
+    }
+
+    async fn commit_answer(
+        &self,
+        request: CommitStatusRequest,
+    ) -> Result<tonic::Response<CommitStatusResponse>, Status> {
         let request: Bytes = request.encode_to_vec().into();
         let signature = self.signer.sign(&request).expect("it can sign").into();
-        let signed = SignedCommitStatusRequest { request, signature };
-        let waiting = self.gateway().commit_status(signed).await;
-        Ok(waiting?.into_inner())
+        self.gateway().commit_status(SignedCommitStatusRequest { request, signature }).await
     }
 
     /// Endorse, sign, submit, wait.

@@ -383,10 +383,19 @@ async fn a_conflict_is_a_status_and_no_error() {
     let get = [&b"call"[..], b"mischief", b"", b"get", b"k"];
     let (reader, reader_id) = client.propose("mischief", &get);
     let reader = client.sign(client.endorse(reader, &[]).await.expect("endorsed"));
-    client.transact("mischief", &[b"put", b"k", b"1"], &[]).await.expect("committed");
+    let (_, faster, _) =
+        client.transact_in_full("mischief", &[b"put", b"k", b"1"], &[]).await.expect("committed");
     client.submit(reader).await.expect("ordered");
     let status = client.commit_status(&reader_id).await.expect("committed");
     assert_eq!(status.result(), TxValidationCode::MvccReadConflict);
+    // Beside Fabric's answer: the key, and the transaction that was faster; asked twice, told twice.
+    let block = status.block_number - 1;
+    let told = format!(
+        "key \"k\" of namespace mischief was written by transaction {faster} in block {block}"
+    );
+    assert_eq!(client.commit_cause(&reader_id).await, Some(told.clone()));
+    assert_eq!(client.commit_cause(&reader_id).await, Some(told));
+    assert_eq!(client.commit_cause(&faster).await, None);
 }
 
 #[tokio::test]

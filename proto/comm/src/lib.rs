@@ -45,7 +45,7 @@ pub use server::{
     PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate,
     peer_connection,
 };
-pub use status::{code_name, error_details, with_details};
+pub use status::{cause, code_name, error_details, with_cause, with_details};
 pub use tls::{ClientAuth, ClientTls, HandshakeClock, ServerTls};
 
 /// Why a connection could not be set up.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use carecord_proto::{gateway::ErrorDetail, google};
 use prost::Message;
-use tonic::{Code, Status};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Response, Status};
 
 const ERROR_DETAIL_TYPE: &str = "type.googleapis.com/gateway.ErrorDetail";
 
@@ -34,6 +35,25 @@ pub fn error_details(status: &Status) -> Vec<ErrorDetail> {
         .collect()
 }
 
+/// Metadata in which a commit status tells why the transaction is not valid; ours, beside Fabric's answer.
+const CAUSE: &str = "carecord-cause";
+
+/// An answer with the cause of what it says in its metadata, where clients that do not know of it pass over it.
+///
+/// A cause that is not ASCII is left out.
+pub fn with_cause<T>(answer: T, cause: Option<&str>) -> Response<T> {
+    let mut response = Response::new(answer);
+    if let Some(value) = cause.and_then(|cause| AsciiMetadataValue::try_from(cause).ok()) {
+        response.metadata_mut().insert(CAUSE, value);
+    }
+    response
+}
+
+/// The cause that an answer carries.
+pub fn cause<T>(response: &Response<T>) -> Option<String> {
+    response.metadata().get(CAUSE)?.to_str().ok().map(str::to_owned)
+}
+
 /// A code's name as Go spells it, which is how Fabric's metrics and logs show it.
 pub fn code_name(code: Code) -> &'static str {
     match code {
@@ -60,6 +80,13 @@ pub fn code_name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_stands_beside_the_answer() {
+        assert_eq!(cause(&with_cause(7, Some("key \"k\""))), Some("key \"k\"".to_owned()));
+        assert_eq!(cause(&with_cause(7, Some("key\n"))), None);
+        assert_eq!(cause(&with_cause(7, None)), None);
+    }
 
     #[test]
     fn details_come_back_as_they_were_given() {

@@ -15,12 +15,14 @@ pub struct Commit {
 }
 
 /// Where a transaction came to lie, and with which code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// VALID, or why not.
     pub code: TxValidationCode,
     /// The block that holds it.
     pub block: u64,
+    /// Why it is not VALID, in words, if the peer said: the key and the faster transaction, or the missing endorsement.
+    pub cause: Option<String>,
 }
 
 // === impl Commit ===
@@ -51,9 +53,10 @@ impl Commit {
             .client()
             .commit_status(request(signed, gateway.deadlines.commit_status))
             .await
-            .map_err(|status| Error::gateway("commit status", status))?
-            .into_inner();
-        Ok(Status { code: answer.result(), block: answer.block_number })
+            .map_err(|status| Error::gateway("commit status", status))?;
+        let cause = carecord_comm::cause(&answer);
+        let answer = answer.into_inner();
+        Ok(Status { code: answer.result(), block: answer.block_number, cause })
     }
 
     /// Like [`Commit::status`]; a code other than VALID is an error.
@@ -61,7 +64,17 @@ impl Commit {
         let status = self.status().await?;
         match status.code {
             TxValidationCode::Valid => Ok(status),
-            code => Err(Error::Commit { tx_id: self.tx_id.clone(), code, block: status.block }),
+            _ => Err(status.into_error(self.tx_id.clone())),
         }
+    }
+}
+
+// === impl Status ===
+
+impl Status {
+    /// The error that a code other than VALID means to the caller of transaction `tx_id`.
+    pub fn into_error(self, tx_id: String) -> Error {
+        let Self { code, block, cause } = self;
+        Error::Commit { tx_id, code, block, cause }
     }
 }

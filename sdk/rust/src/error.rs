@@ -17,7 +17,7 @@ pub enum Error {
         details: Vec<ErrorDetail>,
     },
     /// The transaction is on the ledger, but not valid.
-    #[error("transaction {tx_id} failed to commit with status {}", .code.as_str_name())]
+    #[error("transaction {tx_id} failed to commit with status {}{}", .code.as_str_name(), cause_text(.cause))]
     Commit {
         /// The transaction.
         tx_id: String,
@@ -25,6 +25,8 @@ pub enum Error {
         code: TxValidationCode,
         /// The block that holds it.
         block: u64,
+        /// Why, in words, if the peer said.
+        cause: Option<String>,
     },
     /// The identity could not sign.
     #[error("cannot sign: {0}")]
@@ -74,4 +76,8 @@ impl Error {
 
 fn detail_text(details: &[ErrorDetail]) -> String {
     details.iter().map(|d| format!("; {} at {}: {}", d.msp_id, d.address, d.message)).collect()
+}
+
+fn cause_text(cause: &Option<String>) -> String {
+    cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default()
 }

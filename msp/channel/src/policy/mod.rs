@@ -7,6 +7,7 @@
 mod application;
 pub mod dsl;
 mod implicit;
+mod lacking;
 mod plan;
 mod signature;
 mod signed;
@@ -16,6 +17,7 @@ pub use application::{
     ApplicationPolicyError, evaluate, from_application_policy, signed_by_n_members,
 };
 pub use implicit::ImplicitMeta;
+pub use lacking::lacking_orgs;
 pub use plan::{Layout, MAX_LAYOUTS, choose, layouts, satisfying_orgs};
 pub use signature::{MAX_POLICY_DEPTH, MAX_POLICY_RULES, SignaturePolicy};
 pub use signed::{SignedData, SignedDataError, valid_identities};

@@ -11,6 +11,7 @@ use super::examine::{Body, Endorsed};
 use super::keylevel::{ChangedParameters, NamespaceCheck};
 use super::policies::{Namespace, Policies};
 use super::{Kind, Prefetched};
+use crate::cause::Cause;
 use crate::index;
 use crate::state::{EngineError, StateView};
 
@@ -19,7 +20,12 @@ use crate::state::{EngineError, StateView};
 pub struct Decided {
     /// One code per envelope.
     pub codes: Vec<Code>,
+    /// What the endorsements of each lack, where that is why it is not valid.
+    pub causes: Vec<Option<Cause>>,
 }
+
+/// A code, and the cause if there are words for it.
+type Verdict = (Code, Option<Cause>);
 
 /// Judges every transaction of a prefetched block against the state before it.
 ///
@@ -27,20 +33,22 @@ pub struct Decided {
 /// the committer applies them.
 pub fn decide(block: &Prefetched, state: StateView<'_>) -> Result<Decided, EngineError> {
     let mut decider = Decider::new(&block.bundle, state);
-    let mut codes = Vec::with_capacity(block.transactions.len());
+    let (mut codes, mut causes) = (Vec::new(), Vec::new());
     for examined in &block.transactions {
-        codes.push(match &examined.kind {
-            Err(code) => *code,
-            Ok(Kind::Config(_)) => Code::Valid,
+        let (code, cause) = match &examined.kind {
+            Err(code) => (*code, None),
+            Ok(Kind::Config(_)) => (Code::Valid, None),
             Ok(Kind::Endorser(endorsed)) => decider.endorser(&examined.tx_id, endorsed)?,
-        });
+        };
+        codes.push(code);
+        causes.push(cause);
     }
     let ids = block.transactions.iter().map(|examined| match &examined.kind {
         Ok(Kind::Endorser(_)) => examined.tx_id.as_str(),
         _ => "",
     });
     mark_duplicates(&mut codes, ids);
-    Ok(Decided { codes })
+    Ok(Decided { codes, causes })
 }
 
 /// Marks what repeats an id of the same block. Only transactions that are valid so far take part, so the repetition of
@@ -66,27 +74,27 @@ impl<'a> Decider<'a> {
         Decider { state, policies, changed: ChangedParameters::default() }
     }
 
-    fn endorser(&mut self, tx_id: &str, endorsed: &Endorsed) -> Result<Code, EngineError> {
+    fn endorser(&mut self, tx_id: &str, endorsed: &Endorsed) -> Result<Verdict, EngineError> {
         if index::transaction(self.state.reader(), tx_id)?.is_some() {
-            return Ok(Code::DuplicateTxid);
+            return Ok((Code::DuplicateTxid, None));
         }
         match &endorsed.body {
-            Err(code) => Ok(*code),
+            Err(code) => Ok((*code, None)),
             Ok(body) => self.written_namespaces(body),
         }
     }
 
     /// Every written namespace is judged, so that which parameters count as changed does not depend on an order; the
     /// first failure in order of names is the verdict.
-    fn written_namespaces(&mut self, body: &Body) -> Result<Code, EngineError> {
-        let mut verdict = Code::Valid;
+    fn written_namespaces(&mut self, body: &Body) -> Result<Verdict, EngineError> {
+        let mut verdict = (Code::Valid, None);
         let mut passed = Vec::new();
         for (name, ns) in namespaces_to_check(body) {
-            let code = self.namespace(name, ns, body)?;
-            if code == Code::Valid {
+            let judged = self.namespace(name, ns, body)?;
+            if judged.0 == Code::Valid {
                 passed.extend(ns);
-            } else if verdict == Code::Valid {
-                verdict = code;
+            } else if verdict.0 == Code::Valid {
+                verdict = judged;
             }
         }
         passed.into_iter().for_each(|ns| self.changed.note(ns));
@@ -98,12 +106,13 @@ impl<'a> Decider<'a> {
         name: &str,
         ns: Option<&NsRwSet>,
         body: &Body,
-    ) -> Result<Code, EngineError> {
+    ) -> Result<Verdict, EngineError> {
         let namespace = self.policies.namespace(name)?;
         let Namespace::Defined { policy, definition } = &*namespace else {
-            return Ok(Code::InvalidChaincode);
+            return Ok((Code::InvalidChaincode, None));
         };
         let mut check = NamespaceCheck {
+            name,
             policies: &mut self.policies,
             state: self.state,
             changed: &self.changed,
@@ -113,9 +122,9 @@ impl<'a> Decider<'a> {
             asked: BTreeSet::new(),
             asked_any: false,
         };
-        Ok(match check.passes(ns)? {
-            true => Code::Valid,
-            false => Code::EndorsementPolicyFailure,
+        Ok(match check.lack(ns)? {
+            None => (Code::Valid, None),
+            Some(lack) => (Code::EndorsementPolicyFailure, Some(Cause::Endorsement(lack))),
         })
     }
 }

@@ -21,6 +21,7 @@ use carecord_proto::rwset::NsRwSet;
 use prost::Message;
 
 use super::policies::{Demand, Policies};
+use crate::cause::{Lack, of_place, shown};
 use crate::definition::Definition;
 use crate::state::{EngineError, StateView};
 use crate::updates::Place;
@@ -63,6 +64,7 @@ impl ChangedParameters {
 
 /// The checks of one transaction in one namespace.
 pub(super) struct NamespaceCheck<'a, 'b> {
+    pub(super) name: &'b str,
     pub(super) policies: &'b mut Policies<'a>,
     pub(super) state: StateView<'a>,
     pub(super) changed: &'b ChangedParameters,
@@ -76,58 +78,88 @@ pub(super) struct NamespaceCheck<'a, 'b> {
 }
 
 impl NamespaceCheck<'_, '_> {
-    /// Whether the endorsers may write all that `ns` writes; `ns` is none if the rwset does not name the chaincode.
-    pub(super) fn passes(&mut self, ns: Option<&NsRwSet>) -> Result<bool, EngineError> {
+    /// What the endorsers lack to write all that `ns` writes; none if they may. `ns` is none if the rwset does not name
+    /// the chaincode.
+    pub(super) fn lack(&mut self, ns: Option<&NsRwSet>) -> Result<Option<Lack>, EngineError> {
         for place in ns.into_iter().flat_map(written) {
-            if !self.may_write(place)? {
-                return Ok(false);
+            if let Some(lack) = self.lack_for(place)? {
+                return Ok(Some(lack));
             }
         }
-        Ok(self.asked_any || self.chaincode.is_met_by(self.endorsers))
+        if self.asked_any {
+            return Ok(None);
+        }
+        Ok(unmet(&self.chaincode, self.endorsers, || of_chaincode(self.name)))
     }
 
-    fn may_write(&mut self, place: Place<'_>) -> Result<bool, EngineError> {
+    fn lack_for(&mut self, place: Place<'_>) -> Result<Option<Lack>, EngineError> {
         if self.changed.contains(place) {
-            return Ok(false);
+            let changed = format!("the policy of {}, changed in this block,", of_place(place));
+            return Ok(Some(Lack::new(changed, self.endorsers, None)));
         }
         let stored = place.read(self.state)?;
         let parameter = stored.and_then(|stored| {
             stored.entries().into_iter().find(|entry| entry.name == VALIDATION_PARAMETER)
         });
         match parameter.map(|entry| entry.value).filter(|policy| !policy.is_empty()) {
-            None => Ok(self.default_allows(place.collection)),
+            None => Ok(self.default_lack(place.collection)),
             Some(policy) => {
                 self.asked_any = true;
-                Ok(self.key_allows(&policy))
+                Ok(self.key_lack(place, &policy))
             }
         }
     }
 
-    fn key_allows(&mut self, parameter: &Bytes) -> bool {
-        let Ok(policy) = SignaturePolicyEnvelope::decode(parameter.clone()) else { return false };
+    fn key_lack(&mut self, place: Place<'_>, parameter: &Bytes) -> Option<Lack> {
+        let whose = || format!("the policy of {}", of_place(place));
+        let Ok(policy) = SignaturePolicyEnvelope::decode(parameter.clone()) else {
+            return Some(Lack::new(whose(), self.endorsers, None));
+        };
         let policy = ApplicationPolicy { r#type: Some(Type::SignaturePolicy(policy)) };
-        self.policies.compile(&policy.encode_to_vec().into()).is_met_by(self.endorsers)
+        unmet(&self.policies.compile(&policy.encode_to_vec().into()), self.endorsers, whose)
     }
 
-    fn default_allows(&mut self, collection: Option<&str>) -> bool {
+    fn default_lack(&mut self, collection: Option<&str>) -> Option<Lack> {
         if let Some(name) = collection {
             let asked = Some(name.to_owned());
             if self.asked.contains(&asked) {
-                return true;
+                return None;
             }
             if let Some(demand) = self.policies.collection(self.definition.as_deref(), name) {
-                return self.ask(asked, &demand);
+                let whose = || {
+                    let (collection, chaincode) =
+                        (shown(name.as_bytes()), shown(self.name.as_bytes()));
+                    format!("the policy of collection {collection} of namespace {chaincode}")
+                };
+                let lack = unmet(&demand, self.endorsers, whose);
+                return self.ask(asked, lack);
             }
         }
-        self.asked.contains(&None) || self.ask(None, &self.chaincode.clone())
+        if self.asked.contains(&None) {
+            return None;
+        }
+        let lack = unmet(&self.chaincode, self.endorsers, || of_chaincode(self.name));
+        self.ask(None, lack)
     }
 
     /// Each of these policies is asked once; one that is not met ends the check.
-    fn ask(&mut self, whose: Option<String>, demand: &Demand) -> bool {
+    fn ask(&mut self, whose: Option<String>, lack: Option<Lack>) -> Option<Lack> {
         self.asked.insert(whose);
         self.asked_any = true;
-        demand.is_met_by(self.endorsers)
+        lack
     }
+}
+
+fn unmet(
+    demand: &Demand,
+    endorsers: &[Arc<Identity>],
+    whose: impl FnOnce() -> String,
+) -> Option<Lack> {
+    (!demand.is_met_by(endorsers)).then(|| demand.lack(whose(), endorsers))
+}
+
+fn of_chaincode(name: &str) -> String {
+    format!("the endorsement policy of chaincode {}", shown(name.as_bytes()))
 }
 
 /// All written keys, values before metadata, public before hashed.

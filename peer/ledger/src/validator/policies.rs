@@ -10,6 +10,7 @@ use carecord_channel::Bundle;
 use carecord_channel::policy::{Policy, from_application_policy};
 use carecord_msp::Identity;
 
+use crate::cause::Lack;
 use crate::definition::{self, Definition, DefinitionError, LIFECYCLE};
 use crate::state::{EngineError, StateView};
 
@@ -23,6 +24,11 @@ pub(super) struct Demand(Option<Arc<Policy>>);
 impl Demand {
     pub(super) fn is_met_by(&self, endorsers: &[Arc<Identity>]) -> bool {
         self.0.as_ref().is_some_and(|policy| policy.evaluate(endorsers).is_ok())
+    }
+
+    /// What `endorsers` lack under it, for the text of an error; `whose` says whose policy it is.
+    pub(super) fn lack(&self, whose: String, endorsers: &[Arc<Identity>]) -> Lack {
+        Lack::new(whose, endorsers, self.0.as_ref())
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod causes;
 mod channel;
 mod crash;
 mod flips;
