@@ -20,6 +20,12 @@ pub const FOREIGN: &ErrorCode = &ErrorCode::new(
     Class::PermissionDenied,
     "let an administrator of the person's own organisation do it",
 );
+/// Money of this kind cannot go from one person to another.
+pub const NOT_TRANSFERABLE: &ErrorCode = &ErrorCode::new(
+    "CR-CC-026",
+    Class::PermissionDenied,
+    "use a currency that can be transferred, or record a receipt of fiat money",
+);
 /// No such thing, or none that the caller may know of.
 pub const ABSENT: &ErrorCode = &ErrorCode::new(
     "CR-CC-030",
@@ -38,6 +44,12 @@ pub const LIMIT: &ErrorCode = &ErrorCode::new(
     Class::ResourceExhausted,
     "revoke or remove what is no longer needed",
 );
+/// The account holds less than the amount.
+pub const FUNDS: &ErrorCode = &ErrorCode::new(
+    "CR-CC-062",
+    Class::ResourceExhausted,
+    "ask for the balance, fold waiting credits with token:Compact, or move less",
+);
 /// A signature or key id does not fit what it is said to cover.
 pub const PROOF: &ErrorCode = &ErrorCode::new(
     "CR-CC-070",
@@ -46,4 +58,5 @@ pub const PROOF: &ErrorCode = &ErrorCode::new(
 );
 
 /// All of them, for the documentation pages.
-pub const ALL: &[&ErrorCode] = &[ORG, PERSON, FOREIGN, ABSENT, TAKEN, STATE, LIMIT, PROOF];
+pub const ALL: &[&ErrorCode] =
+    &[ORG, PERSON, FOREIGN, NOT_TRANSFERABLE, ABSENT, TAKEN, STATE, LIMIT, FUNDS, PROOF];

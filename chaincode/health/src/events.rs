@@ -37,6 +37,8 @@ pub const KEY_REGISTERED: &str = "KeyRegistered";
 pub const REWRAP_NEEDED: &str = "RewrapNeeded";
 /// An encryption key was revoked: [`KeyChange`].
 pub const KEY_REVOKED: &str = "KeyRevoked";
+/// Money moved, or an organisation agreed to a motion: [`TokenChange`].
+pub const TOKEN_CHANGED: &str = "TokenChanged";
 
 json_object! {
     /// The evidence of one attempt to open a record; a permit is what a vault releases a wrap against
@@ -118,5 +120,15 @@ json_object! {
         pub previous: Option<Kid>,
         /// Its number in the person's chain of keys.
         pub seq: u64,
+    }
+}
+
+json_object! {
+    /// Something happened to money; whose and how much, only the people concerned are told.
+    pub struct TokenChange {
+        /// The motion, if one was agreed to.
+        pub motion: Option<Id>,
+        /// Whether it took effect.
+        pub done: bool,
     }
 }

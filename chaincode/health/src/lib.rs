@@ -24,6 +24,7 @@ mod person;
 pub mod policy;
 pub mod records;
 mod store;
+pub mod token;
 pub mod vocabulary;
 
 use carecord_chaincode::Contracts;
@@ -33,7 +34,12 @@ pub const NAME: &str = "health";
 
 /// The chaincode, ready to be run by a peer.
 pub fn chaincode() -> Contracts {
-    let contracts =
-        vec![identity::contract(), records::contract(), consent::contract(), audit::contract()];
+    let contracts = vec![
+        identity::contract(),
+        records::contract(),
+        consent::contract(),
+        audit::contract(),
+        token::contract(),
+    ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }

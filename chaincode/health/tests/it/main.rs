@@ -9,5 +9,7 @@ mod decision;
 mod identity;
 mod leak;
 mod matrix;
+mod money;
 mod records;
+mod token;
 mod town;
