@@ -12,6 +12,7 @@ use carecord_proto::common::{Block, MetadataSignature, Status};
 use crate::admission::Admitted;
 use crate::config::ChannelParams;
 use crate::record::Record;
+use crate::transfer::{TransferError, TransferToken};
 
 /// Names a consenter of the channel; comes from the consenter metadata and is never used twice.
 pub type NodeId = u64;
@@ -86,8 +87,10 @@ pub enum Event {
         /// What the core needs to know of it.
         params: ChannelParams,
     },
-    /// Hand leadership to another, as when this node is about to stop. Nothing happens at a node that does not lead.
+    /// Hand leadership to another, as when this node is about to stop; [`Effect::TransferEnded`] tells what became of it.
     TransferLeadership {
+        /// To be told back.
+        token: TransferToken,
         /// The next leader; none for the one that has most of the log.
         to: Option<NodeId>,
     },
@@ -196,6 +199,13 @@ pub enum Effect {
         term: u64,
         /// True if it is this node.
         is_self: bool,
+    },
+    /// What became of an [`Event::TransferLeadership`]; comes once for each, within three election timeouts.
+    TransferEnded {
+        /// The wish's token.
+        token: TransferToken,
+        /// Why the other does not lead, unless it does.
+        outcome: Result<(), TransferError>,
     },
     /// A change of who takes part is in force in Raft: links to nodes that are neither in the configuration nor among
     /// [`ChannelCore::members`](crate::ChannelCore::members) are not needed any more.

@@ -21,6 +21,7 @@ mod record;
 mod restored;
 #[cfg(test)]
 mod testing;
+mod transfer;
 
 pub use crate::core::{ChannelCore, ConsenterStatus, Counts, StartError};
 pub use crate::raft::Dropped;
@@ -33,3 +34,4 @@ pub use event::{Effect, Event, Millis, NodeId, PersistToken, RequestId, SignToke
 pub use reader::{LogReadError, LogReader};
 pub use record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};
 pub use restored::{Replay, ReplayError, Restored};
+pub use transfer::{TransferError, TransferToken};

@@ -71,6 +71,15 @@ pub const CAUGHT_UP_LAG: u64 = 16;
 /// Election timeouts without a leader after which the shell is told to look elsewhere.
 pub const LEADERLESS_ELECTIONS: u32 = 5;
 
+/// Election timeouts that a leader waits for another to take over; it orders nothing meanwhile.
+pub const TRANSFER_ELECTIONS: u64 = 1;
+
+/// Election timeouts more in which somebody must be elected, once this node does not lead any more.
+pub const ELECTED_ELECTIONS: u64 = 2;
+
+/// Election timeouts in which a leader that was replaced may still answer what was forwarded to it.
+pub const OLD_LEADER_ELECTIONS: u32 = 1;
+
 /// Blocks asked for in one fetch.
 pub const MAX_FETCH_BLOCKS: u64 = 10_000;
 

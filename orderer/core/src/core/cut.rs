@@ -113,7 +113,7 @@ impl ChannelCore {
         let leader = (self.node.leader(), term, leads);
         if leader != self.told_leader {
             self.told_leader = leader;
-            self.forget_old_leader(leader.0);
+            self.hurry_old_leader(leader.0);
             let (leader, term, is_self) = leader;
             self.effects.push(Effect::LeaderChanged { leader, term, is_self });
         }

@@ -13,7 +13,7 @@ impl ChannelCore {
         if self.tip.consenters.consenter_ids.contains(&from) || self.node.members().contains(from) {
             self.heard.insert(from, self.ticks);
         }
-        match raft::check(from, &message, &self.node.facts(self.is_settled())) {
+        match raft::check(from, &message, &self.node.facts(self.promises_are_durable())) {
             Ok(()) if message.snapshot.is_some() => self.on_snapshot(message),
             Ok(()) => {
                 self.check_appended(&message)?;

@@ -9,6 +9,7 @@ use super::{ChannelCore, Stop};
 use crate::event::{Effect, NodeId};
 use crate::limits;
 use crate::raft::Step;
+use crate::transfer::TransferError;
 
 /// A consenter as this node sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,8 @@ impl ChannelCore {
             _ if unready => Ok(false),
             Next::Step(step) => Ok(self.node.propose_change(step)?),
             Next::HandOver => {
-                self.transfer_leadership(None)?;
+                // Without a successor now it is tried again.
+                let _ = self.begin_transfer(None, None)?;
                 Ok(false)
             }
         }
@@ -80,11 +82,6 @@ impl ChannelCore {
         self.is_alive(id) && self.node.matched(id).is_some_and(near)
     }
 
-    pub(super) fn transfer_leadership(&mut self, to: Option<NodeId>) -> Result<(), Stop> {
-        let candidates = self.tip.consenters.consenter_ids.clone();
-        Ok(self.node.transfer_leadership(to, &candidates)?)
-    }
-
     /// Stops when this node is out and nobody needs it any more. Until Raft has removed it, it goes on confirming and
     /// voting, since the very entry that removes it may need it.
     pub(super) fn watch_eviction(&mut self) {
@@ -94,7 +91,8 @@ impl ChannelCore {
         if out && self.halted.is_none() {
             let why = "this node is no consenter of the channel any more";
             self.give_up_leadership(why);
-            self.give_up_forwarded(|_| true, why);
+            self.give_up_forwarded(why);
+            self.end_transfer(Err(TransferError::NotLeader));
             self.effects.push(Effect::Evicted);
             self.halted = Some(why.to_owned());
         }
@@ -112,7 +110,7 @@ impl ChannelCore {
         }
     }
 
-    fn is_alive(&self, id: NodeId) -> bool {
+    pub(super) fn is_alive(&self, id: NodeId) -> bool {
         let patience = u64::from(self.params.raft.election_tick);
         id == self.config.id || self.heard.get(&id).is_some_and(|at| self.ticks - at <= patience)
     }

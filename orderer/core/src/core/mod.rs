@@ -2,7 +2,8 @@
 //!
 //! Cut by kind of event: [`submit`] takes envelopes in, [`cut`] makes blocks of them, [`inbound`] hears other
 //! consenters, [`persisted`] runs Raft's work through persistence, [`committed`] applies what is agreed,
-//! [`catch_up`] fetches what Raft does not send, [`membership`] makes Raft follow the configuration, [`tick`] is time. This file holds the state and the one door.
+//! [`catch_up`] fetches what Raft does not send, [`membership`] makes Raft follow the configuration, [`transfer`] hands
+//! leadership over, [`tick`] is time. This file holds the state and the one door.
 
 mod catch_up;
 mod committed;
@@ -12,6 +13,7 @@ mod membership;
 mod persisted;
 mod submit;
 mod tick;
+mod transfer;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -23,11 +25,13 @@ use crate::event::{Effect, Event, Millis, NodeId, PersistToken, RequestId};
 use crate::raft::{Dropped, Fault, Node};
 use crate::reader::LogReader;
 use crate::restored::Restored;
+use crate::transfer::TransferError;
 
 use catch_up::CatchUp;
 use cut::Leadership;
 use persisted::Outstanding;
 use submit::Forwarded;
+use transfer::Transfer;
 
 pub use membership::ConsenterStatus;
 
@@ -40,6 +44,8 @@ pub struct ChannelCore {
     tip: Tip,
     /// Present while this node leads.
     leadership: Option<Leadership>,
+    /// Present while this node hands leadership over, and until it knows who leads then.
+    transfer: Option<Transfer>,
     forwarded: BTreeMap<RequestId, Forwarded>,
     /// Writes that the shell has not yet reported durable, oldest first.
     outstanding: VecDeque<Outstanding>,
@@ -105,6 +111,7 @@ impl ChannelCore {
             node,
             tip: restored.tip,
             leadership: None,
+            transfer: None,
             forwarded: BTreeMap::new(),
             outstanding: VecDeque::new(),
             last_token: 0,
@@ -161,7 +168,7 @@ impl ChannelCore {
                 Ok(())
             }
             Event::Configured { params } => self.on_configured(now, params),
-            Event::TransferLeadership { to } => self.transfer_leadership(to),
+            Event::TransferLeadership { token, to } => self.on_transfer(token, to),
         }
     }
 
@@ -170,6 +177,7 @@ impl ChannelCore {
         loop {
             self.run_work()?;
             self.watch_leadership();
+            self.watch_transfer()?;
             self.propose_signed()?;
             let changed = self.follow_configuration()?;
             if !self.cut(now)? && !changed {
@@ -260,17 +268,30 @@ impl ChannelCore {
         self.outstanding.is_empty()
     }
 
+    /// The same of all that Raft promised to others; a commit index that is on its way to disk is no promise.
+    fn promises_are_durable(&self) -> bool {
+        !self.outstanding.iter().any(Outstanding::promises)
+    }
+
     fn halt(&mut self, reason: String) {
+        self.end_transfer(Err(TransferError::NotLeader));
         self.give_up_leadership("the channel is halted");
-        self.give_up_forwarded(|_| true, "the channel is halted");
+        self.give_up_forwarded("the channel is halted");
         self.effects.push(Effect::Halt { reason: reason.clone() });
         self.halted = Some(reason);
     }
 
     fn refuse_when_halted(&mut self, event: Event) {
-        if let Event::Submit(submission) = event {
-            let info = format!("channel is halted: {}", self.halted().unwrap_or_default());
-            self.reply(submission.id, Status::ServiceUnavailable, info);
+        match event {
+            Event::Submit(submission) => {
+                let info = format!("channel is halted: {}", self.halted().unwrap_or_default());
+                self.reply(submission.id, Status::ServiceUnavailable, info);
+            }
+            Event::TransferLeadership { token, .. } => {
+                let outcome = Err(TransferError::NotLeader);
+                self.effects.push(Effect::TransferEnded { token, outcome });
+            }
+            _ => {}
         }
     }
 }

@@ -19,7 +19,16 @@ pub(super) struct Outstanding {
     work: u64,
     /// It voids entries, maybe such as an earlier write brought and a later one brings again.
     truncates: bool,
+    /// It must be durable before Raft counts on it.
+    sync: bool,
     messages: Vec<RaftMessage>,
+}
+
+impl Outstanding {
+    /// True if others are told what it holds once it is durable: votes, entries, a snapshot.
+    pub(super) fn promises(&self) -> bool {
+        self.sync
+    }
 }
 
 impl ChannelCore {
@@ -65,7 +74,7 @@ impl ChannelCore {
     ) {
         let token = self.next_token();
         let truncates = records.iter().any(|record| matches!(record, Record::Truncate { .. }));
-        self.outstanding.push_back(Outstanding { token, work, truncates, messages });
+        self.outstanding.push_back(Outstanding { token, work, truncates, sync, messages });
         self.effects.push(Effect::Persist { token, records, sync });
     }
 

@@ -12,8 +12,9 @@ use crate::limits;
 #[derive(Debug)]
 pub(super) struct Forwarded {
     to: NodeId,
-    /// The tick at which it is given up.
+    /// The tick at which it is given up, and what is told then.
     deadline: u64,
+    late: &'static str,
 }
 
 impl ChannelCore {
@@ -77,7 +78,8 @@ impl ChannelCore {
         }
         let patience = limits::FORWARD_ELECTIONS.saturating_mul(self.params.raft.election_tick);
         let deadline = self.ticks + u64::from(patience);
-        self.forwarded.insert(id, Forwarded { to, deadline });
+        let late = "the leader did not answer in time";
+        self.forwarded.insert(id, Forwarded { to, deadline, late });
         let envelope = submission.admitted.submitted().clone();
         self.effects.push(Effect::Forward { to, id, envelope });
     }
@@ -88,27 +90,31 @@ impl ChannelCore {
         }
     }
 
-    /// Answers forwarded envelopes that cannot be waited for any longer.
-    pub(super) fn give_up_forwarded(&mut self, which: impl Fn(&Forwarded) -> bool, why: &str) {
-        let ids: Vec<RequestId> = self
-            .forwarded
-            .iter()
-            .filter(|(_, forwarded)| which(forwarded))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.forwarded.remove(&id);
+    /// Answers all forwarded envelopes: nothing can be waited for any longer.
+    pub(super) fn give_up_forwarded(&mut self, why: &str) {
+        for (id, _) in std::mem::take(&mut self.forwarded) {
             self.reply(id, Status::ServiceUnavailable, why);
         }
     }
 
     pub(super) fn expire_forwarded(&mut self) {
         let ticks = self.ticks;
-        self.give_up_forwarded(|f| f.deadline <= ticks, "the leader did not answer in time");
+        let expired = self.forwarded.extract_if(.., |_, forwarded| forwarded.deadline <= ticks);
+        let expired: Vec<_> = expired.map(|(id, forwarded)| (id, forwarded.late)).collect();
+        for (id, why) in expired {
+            self.reply(id, Status::ServiceUnavailable, why);
+        }
     }
 
-    /// Envelopes sent to a node that no longer leads get their answer now.
-    pub(super) fn forget_old_leader(&mut self, leader: Option<NodeId>) {
-        self.give_up_forwarded(|f| Some(f.to) != leader, "leadership changed");
+    /// A leader that was replaced answers all that it took, and may have ordered it before it handed over; its answers are
+    /// on their way. When the link to it breaks, the shell says so.
+    pub(super) fn hurry_old_leader(&mut self, leader: Option<NodeId>) {
+        let patience = limits::OLD_LEADER_ELECTIONS.saturating_mul(self.params.raft.election_tick);
+        let soon = self.ticks + u64::from(patience);
+        for forwarded in self.forwarded.values_mut().filter(|f| Some(f.to) != leader) {
+            if soon < forwarded.deadline {
+                (forwarded.deadline, forwarded.late) = (soon, "leadership changed");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ impl ChannelCore {
         let settled = self.is_settled();
         let stands = !self.tip.evicts(self.config.id);
         self.node.tick(settled, stands)?;
+        self.urge_transferee()?;
         self.miss_leader();
         self.expire_forwarded();
         self.ask_for_blocks();

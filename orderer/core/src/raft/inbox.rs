@@ -68,7 +68,7 @@ pub(crate) struct Facts {
     pub last_index: u64,
     /// False if this node never votes nor leads.
     pub votes: bool,
-    /// True if nothing that was to be persisted is still on its way.
+    /// True if no entry, vote or snapshot is still on its way to disk.
     pub settled: bool,
 }
 

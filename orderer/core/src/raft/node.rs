@@ -1,15 +1,21 @@
 //! One consenter's Raft state machine: messages and ticks in, [`Work`] out.
 //!
 //! Place in the flow: the core calls [`Node::take_work`] after everything that may have changed something, until there
-//! is none left. Election timeouts come from a seeded generator, drawn anew at each change of term or role, so that
+//! is none left. This file holds the state and what moves it; [`work`] is what it wants done, [`progress`] is about followers
+//! that lost something, [`transfer`] about handing over, [`pace`] about how fast its time goes. Election timeouts come from a seeded generator, drawn anew at each change of term or role, so that
 //! equal inputs give equal traces.
+
+mod pace;
+mod progress;
+mod transfer;
+mod work;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use carecord_proto::carecord::orderer::RaftMessage;
 use raft::eraftpb::{self, Entry, EntryType, Message, MessageType};
-use raft::{GetEntriesContext, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
+use raft::{GetEntriesContext, RawNode, StateRole};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,30 +27,16 @@ use crate::config::{Config, RaftOptions};
 use crate::event::NodeId;
 use crate::limits;
 use crate::reader::LogReader;
-use crate::record::{EntryBody, HardState, LogEntry, Record, SnapshotPoint};
+use crate::record::{EntryBody, HardState};
 use crate::restored::Restored;
+use pace::Pace;
+
+pub(crate) use work::Work;
 
 /// Raft stopped, by its own assertion or by an error; the channel cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("raft stopped: {0}")]
 pub(crate) struct Fault(String);
-
-/// What Raft wants done next.
-#[derive(Debug, Default)]
-pub(crate) struct Work {
-    /// Names this work when it is reported durable.
-    pub number: u64,
-    /// To be persisted, in order.
-    pub records: Vec<Record>,
-    /// To be sent at once, while persisting.
-    pub messages: Vec<RaftMessage>,
-    /// To be sent when this and all earlier work is durable.
-    pub persisted_messages: Vec<RaftMessage>,
-    /// The log begins anew here.
-    pub snapshot: Option<SnapshotPoint>,
-    /// Committed and durable here, in order.
-    pub committed: Vec<LogEntry>,
-}
 
 /// A Raft node.
 pub(crate) struct Node {
@@ -209,46 +201,7 @@ impl Node {
         self.run(|raw| {
             // An error says that the message is of no use now, which does no harm.
             let _ = raw.step(message);
-            keep_progress_sane(raw, from);
-        })
-    }
-
-    /// A heartbeat claims that this node had more than it has. The leader's claim to lead is taken, its commit index
-    /// is not, and the answer tells it where this log really ends.
-    pub(crate) fn resync(&mut self, mut heartbeat: RaftMessage) -> Result<RaftMessage, Fault> {
-        let claimed = heartbeat.commit;
-        let (to, from) = (heartbeat.from, heartbeat.to);
-        heartbeat.commit = self.committed();
-        self.step(heartbeat)?;
-        let last = self.last_index();
-        let mut answer = Message::default();
-        answer.set_msg_type(MessageType::MsgAppendResponse);
-        answer.to = to;
-        answer.from = from;
-        answer.term = self.term();
-        answer.index = claimed;
-        answer.reject = true;
-        answer.reject_hint = last;
-        answer.log_term = self.raw.raft.raft_log.term(last).unwrap_or_default();
-        Ok(convert::message_out(answer))
-    }
-
-    /// A follower refused an entry that it once confirmed, so it lost data: send from where its log ends.
-    pub(crate) fn follower_lost_data(&mut self, message: &RaftMessage) -> Result<(), Fault> {
-        let lost = message.reject
-            && message.term == self.term()
-            && self.is_leader()
-            && message.r#type == MessageType::MsgAppendResponse as i32;
-        if !lost {
-            return Ok(());
-        }
-        self.run(|raw| {
-            let Some(progress) = raw.raft.mut_prs().get_mut(message.from) else { return };
-            if message.index <= progress.matched && message.reject_hint < progress.matched {
-                progress.matched = message.reject_hint;
-                progress.snapshot_failure();
-                progress.become_probe();
-            }
+            progress::keep_sane(raw, from);
         })
     }
 
@@ -257,13 +210,6 @@ impl Node {
         let mut entry = Entry::default();
         entry.data = block;
         self.propose_entry(entry)
-    }
-
-    pub(crate) fn unreachable(&mut self, node: NodeId) -> Result<(), Fault> {
-        self.run(|raw| {
-            raw.report_unreachable(node);
-            raw.report_snapshot(node, SnapshotStatus::Failure);
-        })
     }
 
     /// Proposes a change of the consenters as the next entry; false if Raft does not take it.
@@ -282,34 +228,6 @@ impl Node {
         let mut taken = false;
         self.run(|raw| taken = raw.raft.step(message).is_ok())?;
         Ok(taken)
-    }
-
-    /// Hands leadership to a voter, without `to` to the one among `candidates` that has most of the log.
-    pub(crate) fn transfer_leadership(
-        &mut self,
-        to: Option<NodeId>,
-        candidates: &[NodeId],
-    ) -> Result<(), Fault> {
-        let own = self.raw.raft.id;
-        let voters = self.members().voters.clone();
-        let eligible = |id: &NodeId| *id != own && voters.contains(id) && candidates.contains(id);
-        let best = self
-            .raw
-            .raft
-            .prs()
-            .iter()
-            .filter(|(id, _)| eligible(id) && to.is_none_or(|to| to == **id))
-            .map(|(id, progress)| (progress.recent_active, progress.matched, *id))
-            .max();
-        match best {
-            Some((_, _, to)) if self.is_leader() => self.run(|raw| raw.transfer_leader(to)),
-            _ => Ok(()),
-        }
-    }
-
-    /// True while leadership is being handed over: nothing can be proposed then.
-    pub(crate) fn is_transferring(&self) -> bool {
-        self.raw.raft.lead_transferee.is_some()
     }
 
     /// True while a change of the consenters is in the log and not applied.
@@ -362,43 +280,6 @@ impl Node {
         outcome
     }
 
-    // === what it wants done ===
-
-    /// The next work, if there is any.
-    pub(crate) fn take_work(&mut self) -> Result<Option<Work>, Fault> {
-        if !self.raw.has_ready() {
-            return Ok(None);
-        }
-        let mut written = self.written;
-        let mut work = Work::default();
-        self.run(|raw| {
-            let mut ready = raw.ready();
-            work.number = ready.number();
-            work.messages = ready.take_messages().into_iter().map(convert::message_out).collect();
-            work.persisted_messages =
-                ready.take_persisted_messages().into_iter().map(convert::message_out).collect();
-            work.committed =
-                ready.take_committed_entries().iter().map(convert::log_entry).collect();
-            work.records = records(raw, &ready, &mut written, &mut work.snapshot);
-            raw.advance_append_async(ready);
-        })?;
-        self.written = written;
-        if let Some(point) = &work.snapshot {
-            self.installing = Some((work.number, point.index));
-        }
-        Ok(Some(work))
-    }
-
-    /// The commit index, if it rose since it was last written and what it covers is durable.
-    pub(crate) fn take_commit_record(&mut self) -> Option<Record> {
-        let commit = self.committed().min(self.raw.raft.raft_log.persisted);
-        if commit <= self.written.commit {
-            return None;
-        }
-        self.written.commit = commit;
-        Some(Record::HardState(self.written))
-    }
-
     fn run(&mut self, action: impl FnOnce(&mut RawNode<View>)) -> Result<(), Fault> {
         let raw = &mut self.raw;
         guarded(|| action(raw))?;
@@ -417,53 +298,6 @@ impl Node {
             return;
         }
         raft.set_randomized_election_timeout(self.drawn.2);
-    }
-
-    /// A snapshot message may be lost; a follower that shows no progress in time is probed again.
-    fn retry_snapshots(&mut self) {
-        let waiting: Vec<NodeId> = self
-            .raw
-            .raft
-            .prs()
-            .iter()
-            .filter(|(_, progress)| progress.state == ProgressState::Snapshot)
-            .map(|(id, _)| *id)
-            .collect();
-        self.snapshots.retain(|(id, _)| waiting.contains(id));
-        for id in waiting {
-            match self.snapshots.iter_mut().find(|(known, _)| *known == id) {
-                None => self.snapshots.push((id, 0)),
-                Some((_, ticks)) if *ticks < self.snapshot_patience => *ticks += 1,
-                Some((_, ticks)) => {
-                    *ticks = 0;
-                    self.raw.report_snapshot(id, SnapshotStatus::Failure);
-                }
-            }
-        }
-    }
-}
-
-/// How Raft's ticks follow the channel's. The `raft` crate fixes its election timeout at its start; when the channel's
-/// changes, its ticks come slower or faster instead, heartbeats along with them, until the next start.
-#[derive(Debug)]
-struct Pace {
-    built: u32,
-    wanted: u32,
-    credit: u64,
-}
-
-impl Pace {
-    fn new(election_tick: u32) -> Self {
-        Self { built: election_tick, wanted: election_tick.max(1), credit: 0 }
-    }
-
-    /// How many ticks Raft gets for one of the channel.
-    fn ticks(&mut self) -> u64 {
-        let wanted = u64::from(self.wanted);
-        self.credit += u64::from(self.built);
-        let ticks = self.credit / wanted;
-        self.credit %= wanted;
-        ticks.min(limits::MAX_TICKS_AT_ONCE)
     }
 }
 
@@ -491,44 +325,4 @@ fn guarded<T>(action: impl FnOnce() -> T) -> Result<T, Fault> {
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Fault(text.unwrap_or_else(|| "assertion".to_owned()))
     })
-}
-
-/// Reordered answers can set the next index at or below the matched one, which raft 0.7.0 does not mend.
-fn keep_progress_sane(raw: &mut RawNode<View>, from: NodeId) {
-    if let Some(progress) = raw.raft.mut_prs().get_mut(from)
-        && progress.next_idx <= progress.matched
-    {
-        progress.next_idx = progress.matched + 1;
-    }
-}
-
-/// What has to be persisted of a ready: votes first, so that a torn write never leaves entries of a term unheard of.
-fn records(
-    raw: &mut RawNode<View>,
-    ready: &Ready,
-    written: &mut HardState,
-    snapshot: &mut Option<SnapshotPoint>,
-) -> Vec<Record> {
-    let mut records = Vec::new();
-    let log = &raw.raft.raft_log;
-    let commit = log.committed.min(log.persisted).max(written.commit);
-    let (term, vote) = (raw.raft.term, raw.raft.vote);
-    let voted = (term, vote) != (written.term, written.vote);
-    let appends = !ready.entries().is_empty() || !ready.snapshot().is_empty();
-    if voted || appends && commit > written.commit {
-        *written = HardState { term, vote, commit };
-        records.push(Record::HardState(*written));
-    }
-    if !ready.snapshot().is_empty() {
-        let point = convert::point_of(ready.snapshot());
-        written.commit = written.commit.max(point.index);
-        raw.mut_store().install(point.clone());
-        records.push(Record::Snapshot(point.clone()));
-        *snapshot = Some(point);
-    }
-    if let Some(from) = raw.mut_store().append(ready.entries()) {
-        records.push(Record::Truncate { from });
-    }
-    records.extend(ready.entries().iter().map(convert::log_entry).map(Record::Entry));
-    records
 }

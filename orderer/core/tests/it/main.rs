@@ -8,4 +8,5 @@ mod disk;
 mod hostile;
 mod membership;
 mod ordering;
+mod transfer;
 mod world;

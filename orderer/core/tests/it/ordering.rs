@@ -145,7 +145,7 @@ fn a_configuration_is_alone_in_its_block_and_what_came_under_the_old_one_is_admi
 #[test]
 fn a_node_that_stops_hands_leadership_over() {
     let (mut world, leader) = elected(Setting::calm(3, 8));
-    world.tell(leader, Event::TransferLeadership { to: None });
+    world.transfer(leader, None);
     world.run(100);
     let next = world.leader().unwrap();
     assert_ne!(next, leader);

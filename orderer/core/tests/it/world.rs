@@ -7,6 +7,7 @@ mod checks;
 mod faults;
 mod membership;
 mod shell;
+mod transfer;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use carecord_channel::raft::{Consenters, Membership};
 use carecord_consensus::{
     BatchSize, ChannelCore, ChannelParams, Class, Config, ConfigChange, Event, Millis, NodeId,
-    RaftOptions, Record, RequestId,
+    RaftOptions, Record, RequestId, TransferError, TransferToken,
 };
 use carecord_proto::block;
 use carecord_proto::carecord::orderer::RaftMessage;
@@ -141,6 +142,8 @@ pub(crate) struct World {
     answers: BTreeMap<u64, Option<Status>>,
     /// Configurations by name, as the orderer wraps them.
     configs: BTreeMap<u64, (Bytes, Class)>,
+    /// What became of each transfer of leadership, as soon as it is told.
+    transfers: BTreeMap<TransferToken, Option<Result<(), TransferError>>>,
     /// Envelopes whose node died before it answered.
     orphans: BTreeSet<u64>,
     pub violations: Vec<String>,
@@ -179,6 +182,7 @@ impl World {
             leaders: BTreeMap::new(),
             answers: BTreeMap::new(),
             configs: BTreeMap::new(),
+            transfers: BTreeMap::new(),
             orphans: BTreeSet::new(),
             violations: Vec::new(),
             traffic: None,

@@ -71,6 +71,7 @@ impl World {
                 self.schedule(node, Some(life), after, What::Event(Event::Timer));
             }
             Effect::LeaderChanged { term, is_self, .. } => self.leader_changed(node, term, is_self),
+            Effect::TransferEnded { token, outcome } => self.transfer_ended(token, outcome),
             Effect::MembersChanged => {}
             Effect::LeaderMissing => self.look_elsewhere(node),
             Effect::LostData => {
