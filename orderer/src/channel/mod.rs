@@ -9,13 +9,16 @@ mod peers;
 mod replies;
 mod shared;
 mod standing;
+mod transfer;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use carecord_channel::Bundle;
-use carecord_consensus::{Admitted, ConsenterStatus, Event, NodeId, Rejection, Submission};
+use carecord_consensus::{
+    Admitted, ConsenterStatus, Event, NodeId, Rejection, Submission, TransferError,
+};
 use carecord_proto::common::{Envelope, Status};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -44,6 +47,8 @@ pub(crate) enum Input {
     Barred { by: NodeId, info: String },
     /// Another consenter does not know this node.
     Stranger,
+    /// Hand leadership to this consenter and tell what became of it.
+    Transfer { to: NodeId, reply: oneshot::Sender<Result<(), TransferError>> },
     /// Hand over leadership and end.
     Stop,
 }
@@ -127,11 +132,6 @@ impl ChannelHandle {
     /// Who orders this channel and how they fare, as this node sees it.
     pub(crate) fn consenters(&self) -> Vec<ConsenterStatus> {
         self.0.consenters.borrow().clone()
-    }
-
-    /// Asks this node to hand leadership to another consenter; whether that works shows in the state.
-    pub(crate) async fn transfer_leadership(&self, to: Option<NodeId>) {
-        self.0.inbox.send(Input::Core(Event::TransferLeadership { to })).await;
     }
 
     /// Checks a client's envelope and queues it; the future it returns awaits the one answer.

@@ -1,17 +1,24 @@
 //! The owner of a channel: feeds the core one event at a time and carries out its effects, in their order.
+//!
+//! This file takes inputs and hands effects on; [`blocks`] makes and publishes blocks, [`members`] follows who takes part,
+//! [`role`] decides what this node is, [`figures`] counts.
+
+mod blocks;
+mod figures;
+mod members;
+mod role;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use carecord_channel::Bundle;
 use carecord_consensus::{
     Admitted, ChannelCore, ChannelParams, Effect, Event, Millis, NodeId, Rejection, RequestId,
     Submission,
 };
 use carecord_proto::carecord::orderer::{StepRequest, SubmitRequest, step_request};
-use carecord_proto::common::{Block, Envelope, MetadataSignature, Status};
+use carecord_proto::common::{Envelope, Status};
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, sleep_until};
@@ -19,17 +26,14 @@ use tokio::time::{MissedTickBehavior, sleep_until};
 use super::life::End;
 use super::peers::Peers;
 use super::replies::Replies;
-use super::{Input, Shared, State, admission};
+use super::transfer::Transfers;
+use super::{Input, Shared, admission};
 use crate::Error;
-use crate::cluster::{self, Members};
 use crate::host::Host;
 use crate::writer::Writer;
 
 /// Inputs taken in one go before reports, the tick and the timer are looked at again.
 const DRAIN: usize = 256;
-
-/// Election timeouts after which a node goes that the configuration names no more and that Raft does not let go.
-const ELECTIONS_TO_LEAVE: u32 = 6;
 
 /// What an owner is made of.
 pub(crate) struct Start<'a> {
@@ -49,6 +53,7 @@ pub(crate) struct Owner<'a> {
     start: Start<'a>,
     peers: Peers,
     replies: Replies,
+    transfers: Transfers,
     /// Events that effects gave rise to at once.
     next: VecDeque<Event>,
     /// Envelopes to be admitted again.
@@ -80,6 +85,7 @@ impl<'a> Owner<'a> {
             start,
             peers: Peers::default(),
             replies: Replies::default(),
+            transfers: Transfers::default(),
             next: VecDeque::new(),
             stale: Vec::new(),
             begun: Instant::now(),
@@ -152,8 +158,13 @@ impl<'a> Owner<'a> {
                 self.barred(&info);
             }
             Input::Stranger => self.doubts.stranger = true,
+            Input::Transfer { to, reply } => {
+                let token = self.transfers.enter(reply);
+                self.feed(Event::TransferLeadership { token, to: Some(to) });
+            }
             Input::Stop => {
-                self.feed(Event::TransferLeadership { to: None });
+                let token = self.transfers.unheard();
+                self.feed(Event::TransferLeadership { token, to: None });
                 return true;
             }
         }
@@ -214,6 +225,7 @@ impl<'a> Owner<'a> {
             Effect::LeaderChanged { leader, term, is_self } => {
                 self.leader_changed(leader, term, is_self);
             }
+            Effect::TransferEnded { token, outcome } => self.transfers.answer(token, outcome),
             Effect::MembersChanged => self.members_changed(),
             Effect::LeaderMissing => self.doubts.leader_missing = true,
             Effect::LostData => self.barred("this node came back with less than it had confirmed"),
@@ -251,195 +263,5 @@ impl<'a> Owner<'a> {
             // Who was answered already no longer waits.
             Err(Rejection { status, info }) => self.replies.answer(submission.id, (status, info)),
         }
-    }
-
-    // --- blocks ---
-
-    /// `metadata_value ‖ signature_header ‖ header`, as Fabric's block signatures cover it.
-    fn sign(&self, metadata_value: &[u8], header: &[u8]) -> Result<MetadataSignature, Error> {
-        let signer = self.start.shared.signer.get();
-        let (signature_header, signature) =
-            admission::sign_block(&*signer, metadata_value, header)?;
-        Ok(MetadataSignature { signature_header, signature, identifier_header: Bytes::new() })
-    }
-
-    fn committed(&mut self, block: &Block, is_config: bool) {
-        let number = block.header.as_ref().map_or(0, |header| header.number);
-        if is_config && let Err(error) = self.reconfigure(block) {
-            return self.halted(format!("configuration block {number}: {error}"));
-        }
-        self.publish(number);
-    }
-
-    fn caught_up(&mut self, number: u64, config_changed: bool) {
-        if config_changed {
-            let outcome = self.start.shared.log.last_config_block(number).and_then(|block| {
-                let bundle = Bundle::from_block(&block)?;
-                self.put_in_force(bundle, &block)
-            });
-            if let Err(error) = outcome {
-                return self.halted(format!("configuration below block {number}: {error}"));
-            }
-        }
-        self.publish(number);
-    }
-
-    fn publish(&self, number: u64) {
-        let name = [self.start.shared.name.as_str()];
-        let metrics = &self.start.host.metrics;
-        metrics.raft.committed_block_number.with_label_values(&name).set(number as i64);
-        self.start.shared.deliverable(number + 1, metrics);
-    }
-
-    fn reconfigure(&mut self, block: &Block) -> Result<(), Error> {
-        let config = carecord_proto::block::config_envelope(block)?.ok_or(Error::NoConfig)?;
-        let known = self.start.shared.bundle.load();
-        // What this node fetched as a follower was decided then; Raft brings it once more.
-        let again = config.config.as_ref().is_some_and(|c| c.sequence <= known.sequence());
-        let bundle = if again { Bundle::from_block(block)? } else { known.next_bundle(&config)? };
-        self.put_in_force(bundle, block)
-    }
-
-    /// The bundle of a configuration block, whose metadata number the consenters.
-    fn put_in_force(&mut self, bundle: Bundle, block: &Block) -> Result<(), Error> {
-        let params = ChannelParams::from_bundle(&bundle)?;
-        let members = Members::of_block(&crate::consenters(&bundle)?, block)?;
-        let (voters, learners) = self.start.core.members();
-        let present = |id: NodeId| voters.contains(&id) || learners.contains(&id);
-        let before = self.start.shared.members.load_full();
-        let members = members.with_those_who_leave(&before, present);
-        let size = &self.start.host.metrics.raft.cluster_size;
-        size.with_label_values(&[&self.start.shared.name]).set(members.iter().count() as i64);
-        if bundle.sequence() >= self.start.shared.bundle.load().sequence() {
-            // In this order: see admission.
-            self.start.shared.members.store(Arc::new(members));
-            self.start.shared.bundle.store(Arc::new(bundle));
-        }
-        self.start.params = params.clone();
-        self.connect()?;
-        self.next.push_back(Event::Configured { params });
-        Ok(())
-    }
-
-    /// Brings the links in line with who takes part now.
-    fn connect(&mut self) -> Result<(), Error> {
-        let Start { own, shared, host, .. } = &self.start;
-        self.peers.connect(*own, shared, host)
-    }
-
-    /// Raft took somebody in or let somebody go.
-    fn members_changed(&mut self) {
-        let (voters, learners) = self.start.core.members();
-        let present = |id: NodeId| voters.contains(&id) || learners.contains(&id);
-        let members = self.start.shared.members.load().without_those_who_left(present);
-        self.start.shared.members.store(Arc::new(members));
-        if let Err(error) = self.connect() {
-            self.halted(format!("links to the consenters: {error}"));
-        }
-    }
-
-    fn fetch(&mut self, from: NodeId, start: u64, end: u64) {
-        let shared = Arc::clone(&self.start.shared);
-        let before = shared.log.header_hash(start.saturating_sub(1));
-        let Ok(Some(previous_hash)) = before else {
-            self.next.push_back(Event::FetchFailed);
-            return;
-        };
-        let members = shared.members.load_full();
-        let others = members.all().filter(|member| member.id != self.start.own);
-        let mut addresses: Vec<_> = others.map(|m| (m.id != from, m.address.clone())).collect();
-        addresses.sort();
-        let addresses = addresses.into_iter().map(|(_, address)| address).collect();
-        let bundle = shared.bundle.load_full();
-        let begin = cluster::FetchStart { number: start, end, previous_hash, bundle };
-        let links = Arc::clone(&self.start.host.links);
-        let (name, inbox) = (shared.name.clone(), shared.inbox.clone());
-        tokio::spawn(cluster::fetch(links, name, addresses, begin, inbox));
-    }
-
-    // --- role ---
-
-    /// Another role, if the configuration or what others say asks for one.
-    fn reconsider(&mut self) -> Option<End> {
-        let own = self.start.shared.own_id(&self.start.host);
-        let has_leader = self.start.core.leader().is_some();
-        let doubts = &mut self.doubts;
-        if has_leader {
-            (doubts.stranger, doubts.leader_missing) = (false, false);
-        }
-        if doubts.stranger && doubts.leader_missing {
-            return Some(End::Suspects);
-        }
-        // Raft lets go of a consenter a little after the configuration does; a leader hands over meanwhile.
-        doubts.evicted = match own == Some(self.start.own) {
-            true => 0,
-            false => doubts.evicted.saturating_add(1),
-        };
-        let election = self.start.params.raft.election_tick;
-        let gone = doubts.evicted > ELECTIONS_TO_LEAVE.saturating_mul(election);
-        (gone || self.start.shared.is_barred(self.start.own)).then_some(End::Over)
-    }
-
-    fn barred(&mut self, info: &str) {
-        let shared = &self.start.shared;
-        tracing::error!(channel = shared.name, own = self.start.own, info, "must not vote");
-        if let Err(error) = shared.bar(self.start.own) {
-            self.halted(format!("this node must not vote, and cannot remember it: {error}"));
-        }
-    }
-
-    // --- state ---
-
-    fn publish_consenters(&self) {
-        let consenters = self.start.core.consenters();
-        self.start.shared.consenters.send_if_modified(|published| {
-            let changed = *published != consenters;
-            *published = consenters;
-            changed
-        });
-    }
-
-    /// Consenters that this node has a stream to, itself included.
-    fn count_active(&self) {
-        let connected = self.peers.connected();
-        let active = &self.start.host.metrics.raft.active_nodes;
-        active.with_label_values(&[&self.start.shared.name]).set(connected as i64 + 1);
-    }
-
-    fn count_proposal(&mut self, admitted: &Admitted) {
-        let raft = &self.start.host.metrics.raft;
-        let received = match admitted.is_config() {
-            false => &raft.normal_proposals_received,
-            true => &raft.config_proposals_received,
-        };
-        received.with_label_values(&[&self.start.shared.name]).inc();
-        self.filling.get_or_insert_with(Instant::now);
-    }
-
-    fn count_fill(&mut self) {
-        if let Some(since) = self.filling.take() {
-            let fill = &self.start.host.metrics.block_fill_duration;
-            let fill = fill.with_label_values(&[&self.start.shared.name]);
-            fill.observe(since.elapsed().as_secs_f64());
-        }
-    }
-
-    fn leader_changed(&mut self, leader: Option<NodeId>, term: u64, is_self: bool) {
-        let name = self.start.shared.name.as_str();
-        tracing::info!(channel = name, ?leader, term, is_self, "leader changed");
-        let metrics = &self.start.host.metrics.raft;
-        metrics.is_leader.with_label_values(&[name]).set(is_self.into());
-        metrics.term.with_label_values(&[name]).set(term as i64);
-        if leader.is_some() {
-            metrics.leader_changes.with_label_values(&[name]).inc();
-        }
-        self.start.shared.state.send_replace(State::Active { leader, is_self });
-    }
-
-    fn halted(&mut self, reason: String) {
-        let name = self.start.shared.name.as_str();
-        tracing::error!(channel = name, %reason, "channel halted");
-        self.start.host.metrics.participation_status.with_label_values(&[name]).set(3);
-        self.start.shared.state.send_replace(State::Failed { reason });
     }
 }

@@ -44,7 +44,7 @@ impl Peers {
         self.0.retain(|id, link| members.get(*id).is_some_and(|one| one.address == link.address()));
         for member in members.all().filter(|member| member.id != own) {
             if let Entry::Vacant(place) = self.0.entry(member.id) {
-                place.insert(host.links.open(shared, member, host.metrics.clone())?);
+                place.insert(Link::open(&host.links, shared, member, host.metrics.clone())?);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod fetch;
 mod greeting;
 mod link;
+mod links;
 mod members;
 mod own;
 mod pins;
@@ -13,7 +14,8 @@ mod service;
 
 pub(crate) use fetch::{Start as FetchStart, fetch};
 pub(crate) use greeting::Greeting;
-pub(crate) use link::{Link, Links};
+pub(crate) use link::Link;
+pub(crate) use links::Links;
 pub(crate) use members::{Member, Members};
 pub use own::OwnCertificates;
 pub(crate) use pins::Pins;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carecord_comm::cluster::cluster_server::Cluster;
 use carecord_comm::{PeerCertificate, peer_certificate};
@@ -15,6 +16,7 @@ use carecord_proto::common::Status as Code;
 use futures::Stream;
 use prometheus::IntGauge;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -27,6 +29,10 @@ const ANSWERS: usize = 4096;
 const READ_AHEAD: usize = 16;
 /// The most blocks that one request is served.
 const BLOCKS_PER_REQUEST: u64 = carecord_consensus::limits::MAX_FETCH_BLOCKS;
+
+/// How long the stream of who is a consenter no more stays open for answers that are still due: the configuration that
+/// replaces the sender's certificate may be what it forwarded.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Raft's message types (etcd's `raftpb`) that a node sends only when its term is on its disk: append response, vote
 /// request and response, heartbeat response.
@@ -45,6 +51,8 @@ struct Session {
     answers: mpsc::Sender<Result<StepResponse, Status>>,
     /// As whom the sender was welcomed, for each channel.
     welcomed: BTreeMap<String, NodeId>,
+    /// Answers that are due.
+    due: JoinSet<()>,
 }
 
 // === impl ClusterService ===
@@ -82,7 +90,8 @@ impl Cluster for ClusterService {
         self.known(&certificate)?;
         let (answers, stream) = mpsc::channel(ANSWERS);
         let registry = Arc::clone(&self.registry);
-        let session = Session { registry, certificate, answers, welcomed: BTreeMap::new() };
+        let (welcomed, due) = (BTreeMap::new(), JoinSet::new());
+        let session = Session { registry, certificate, answers, welcomed, due };
         let streams = self.streams.clone();
         tokio::spawn(async move {
             streams.inc();
@@ -137,6 +146,8 @@ impl Session {
             let (channel, from) = match self.sender(&request.channel) {
                 Ok(sender) => sender,
                 Err(stranger) => {
+                    let all_out = async { while self.due.join_next().await.is_some() {} };
+                    let _ = tokio::time::timeout(LAST_ANSWERS, all_out).await;
                     let _ = self.answers.send(Err(stranger)).await;
                     return;
                 }
@@ -153,6 +164,7 @@ impl Session {
                 }
             }
         }
+        self.due.detach_all();
     }
 
     fn sender(&self, name: &str) -> Result<(ChannelHandle, NodeId), Status> {
@@ -211,13 +223,14 @@ impl Session {
     }
 
     /// A follower passed an envelope on; the answer goes back on this stream whenever it comes.
-    async fn forwarded(&self, channel: &ChannelHandle, submit: SubmitRequest) {
+    async fn forwarded(&mut self, channel: &ChannelHandle, submit: SubmitRequest) {
         let request_id = submit.request_id;
         let envelope = submit.envelope.unwrap_or_default();
         let answers = self.answers.clone();
         let name = channel.name().to_owned();
         let outcome = channel.submit_forwarded(envelope).await;
-        tokio::spawn(async move {
+        while self.due.try_join_next().is_some() {}
+        self.due.spawn(async move {
             let (status, info) = outcome.await;
             let status = status as i32;
             let answer = StepResponse { channel: name, request_id, status, info, hello: None };

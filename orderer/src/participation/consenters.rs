@@ -8,15 +8,16 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use carecord_consensus::{ConsenterStatus, NodeId};
+use carecord_consensus::{ConsenterStatus, NodeId, TransferError};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::answer::{error, json};
 use super::checked;
 use crate::channel::{ChannelHandle, State as Fares};
 use crate::registrar::Registrar;
 
-/// How long a transfer of leadership may take.
+/// How long a transfer of leadership may take; a refusal whose cause may pass is followed by another try.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Who orders a channel, as `GET …/consenters` answers; the command line reads the same type.
@@ -87,15 +88,17 @@ pub(super) async fn lead(
         let text = "this node does not lead; ask the leader, which GET .../consenters names";
         return error(StatusCode::CONFLICT, text);
     }
-    channel.transfer_leadership(Some(to)).await;
-    let mut states = channel.states();
-    let moved = states
-        .wait_for(|state| matches!(state, Fares::Active { leader, .. } if *leader == Some(to)));
-    match tokio::time::timeout(PATIENCE, moved).await {
-        Ok(Ok(_)) => StatusCode::NO_CONTENT.into_response(),
-        _ => {
-            let text = format!("consenter {to} did not take leadership within {PATIENCE:?}");
-            error(StatusCode::SERVICE_UNAVAILABLE, text)
+    match channel.transfer_leadership(to, Instant::now() + PATIENCE).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err((refused, asked)) => {
+            let status = match refused {
+                TransferError::NotLeader | TransferError::Elsewhere(_) => StatusCode::CONFLICT,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            let text = format!(
+                "consenter {to} does not lead: {refused} (asked {asked} times, up to {PATIENCE:?})"
+            );
+            error(status, text)
         }
     }
 }
