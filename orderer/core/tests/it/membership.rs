@@ -109,6 +109,22 @@ fn a_leader_that_is_removed_hands_over_first() {
     }
 }
 
+/// The leader orders it, answers and hands over at once; the follower once gave the envelope up before the answer came.
+#[test]
+fn an_update_by_way_of_a_follower_that_removes_the_leader_is_answered_success() {
+    for seed in 0..50 {
+        let mut world = elected(Setting { delay_ms: 40, ..Setting::calm(3, 1_200 + seed) });
+        load(&mut world, 500);
+        let gone = world.leader().unwrap();
+        let via = a_follower(&world);
+        let name = world.submit_removal(via, gone);
+        in_line(&mut world, "two left");
+        world.run(3_000);
+        assert_eq!(world.answer(name), Some(Status::Success), "seed {seed}");
+        verify(world, &format!("seed {seed}"));
+    }
+}
+
 #[test]
 fn changes_survive_the_restart_of_everybody() {
     for seed in 0..10 {
