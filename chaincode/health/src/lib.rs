@@ -11,6 +11,7 @@
 //!   transaction, because a denied attempt belongs on the ledger too.
 
 pub mod access;
+pub mod appointments;
 pub mod audit;
 pub mod consent;
 pub mod error;

@@ -8,6 +8,7 @@ mod consent;
 mod decision;
 mod identity;
 mod leak;
+mod matching;
 mod matrix;
 mod money;
 mod records;

@@ -1,0 +1,4 @@
+//! Contract `appointments`.
+
+pub mod matching;
+pub mod words;
