@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use carecord_blocks::deliver::{Binding, Refusal, Request, Session, Step, View, without_data};
 use carecord_channel::SignedData;
-use carecord_comm::ahead::{self, Budget, Charged, Progress, Share, Taken};
+use carecord_comm::ahead::{Budget, Charged, Progress, Reader, Share, Taken};
+use carecord_comm::end_with_cause;
 use carecord_monitoring::OrdererMetrics;
 use carecord_msp::Identity;
 use carecord_proto::common::{Block, Envelope, Status as Code};
@@ -32,8 +33,13 @@ pub(crate) struct Stream {
     pub(crate) responses: mpsc::Sender<Charged<DeliverResponse>>,
 }
 
-/// The stream is gone; there is nobody to tell.
-struct Gone;
+/// Why a seek ends before its last block.
+enum End {
+    /// The stream is gone; there is nobody to tell.
+    Gone,
+    /// The reader is told.
+    Refused(Refusal),
+}
 
 // === impl Stream ===
 
@@ -41,33 +47,37 @@ impl Stream {
     pub(crate) async fn run(self, mut envelopes: Streaming<Envelope>) {
         self.metrics.deliver.streams_opened.inc();
         while let Ok(Some(envelope)) = envelopes.message().await {
-            let Ok(refusal) = self.serve(&envelope).await else { break };
+            let Some(refusal) = self.serve(&envelope).await else { break };
             let status = refusal.status;
+            if self.send(Type::Status(status as i32)).await.is_err() {
+                break;
+            }
             if status != Code::Success {
                 tracing::info!(status = status.as_str_name(), %refusal, "deliver ended");
-            }
-            let ended = self.send(Type::Status(status as i32)).await.is_err();
-            if ended || status != Code::Success {
+                let end = Err(end_with_cause(&refusal.reason));
+                let _ = self.responses.send((end, Taken::NOTHING)).await;
                 break;
             }
         }
         self.metrics.deliver.streams_closed.inc();
     }
 
-    /// One seek; answers the status it ends with.
-    async fn serve(&self, envelope: &Envelope) -> Result<Refusal, Gone> {
-        match self.begin(envelope) {
-            Err(refusal) => Ok(refusal),
-            Ok((session, channel, share)) => {
-                let labels = [channel.name(), "false", "block"];
-                self.metrics.deliver.requests_received.with_label_values(&labels).inc();
-                let refusal = self.deliver(session, &channel, &share).await?;
-                let success = (refusal.status == Code::Success).to_string();
-                let labels = [channel.name(), "false", "block", &success];
-                self.metrics.deliver.requests_completed.with_label_values(&labels).inc();
-                Ok(refusal)
-            }
-        }
+    /// One seek; the status it ends with, unless nobody reads any more.
+    async fn serve(&self, envelope: &Envelope) -> Option<Refusal> {
+        let (session, channel, share) = match self.begin(envelope) {
+            Err(refusal) => return Some(refusal),
+            Ok(begun) => begun,
+        };
+        let labels = [channel.name(), "false", "block"];
+        self.metrics.deliver.requests_received.with_label_values(&labels).inc();
+        let refusal = match self.deliver(session, &channel, &share).await {
+            Ok(refusal) | Err(End::Refused(refusal)) => refusal,
+            Err(End::Gone) => return None,
+        };
+        let success = (refusal.status == Code::Success).to_string();
+        let labels = [channel.name(), "false", "block", &success];
+        self.metrics.deliver.requests_completed.with_label_values(&labels).inc();
+        Some(refusal)
     }
 
     fn begin(&self, envelope: &Envelope) -> Result<(Session, ChannelHandle, Share), Refusal> {
@@ -83,7 +93,7 @@ impl Stream {
             return Err(Refusal { status: Code::ServiceUnavailable, reason: info.to_owned() });
         }
         let identity = channel.bundle().msps().identity(&request.creator).ok();
-        let share = self.budget.share(&who(identity.as_deref()), &self.progress);
+        let share = self.budget.share(&reader(identity.as_deref()), &self.progress);
         let view = view(&channel);
         let expires = identity.map(|identity| identity.expires_at());
         let session =
@@ -96,7 +106,7 @@ impl Stream {
         mut session: Session,
         channel: &ChannelHandle,
         share: &Share,
-    ) -> Result<Refusal, Gone> {
+    ) -> Result<Refusal, End> {
         let (mut height, mut states) = (channel.height(), channel.states());
         loop {
             let view = view(channel);
@@ -111,13 +121,13 @@ impl Stream {
                     tokio::select! {
                         changed = height.wait_for(|height| *height > session.next_number()) => {
                             if changed.is_err() {
-                                return Err(Gone);
+                                return Err(End::Gone);
                             }
                         }
                         _ = states.wait_for(|state| *state == State::Removed) => {
                             return Ok(Refusal::unknown_channel(channel.name()));
                         }
-                        () = self.responses.closed() => return Err(Gone),
+                        () = self.responses.closed() => return Err(End::Gone),
                     }
                 }
             }
@@ -131,9 +141,9 @@ impl Stream {
         share: &Share,
         number: u64,
         header_only: bool,
-    ) -> Result<(), Gone> {
-        let place = self.responses.reserve().await.map_err(|_| Gone)?;
-        let mut bytes = read(channel, number).await.ok_or(Gone)?;
+    ) -> Result<(), End> {
+        let place = self.responses.reserve().await.map_err(|_| End::Gone)?;
+        let mut bytes = read(channel, number).await?;
         let taken = if let Some(taken) = share.try_take(bytes.len()) {
             taken
         } else {
@@ -141,35 +151,38 @@ impl Stream {
             drop(bytes);
             let taken = tokio::select! {
                 taken = share.take(size) => taken,
-                () = self.responses.closed() => return Err(Gone),
+                () = self.responses.closed() => return Err(End::Gone),
             };
-            bytes = read(channel, number).await.ok_or(Gone)?;
+            bytes = read(channel, number).await?;
             taken
         };
-        let Ok(block) = Block::decode(bytes) else {
-            tracing::error!(channel = channel.name(), number, "block cannot be decoded");
-            return Err(Gone);
-        };
+        let block = Block::decode(bytes).map_err(|error| unreadable(channel, number, &error))?;
         let block = if header_only { without_data(&block) } else { block };
         place.send((Ok(DeliverResponse { r#type: Some(Type::Block(block)) }), taken));
         Ok(())
     }
 
-    async fn send(&self, message: Type) -> Result<(), Gone> {
+    async fn send(&self, message: Type) -> Result<(), End> {
         let response = DeliverResponse { r#type: Some(message) };
-        self.responses.send((Ok(response), Taken::NOTHING)).await.map_err(|_| Gone)
+        self.responses.send((Ok(response), Taken::NOTHING)).await.map_err(|_| End::Gone)
     }
 }
 
 /// Reads in place: a block that was just made lies in the page cache.
-async fn read(channel: &ChannelHandle, number: u64) -> Option<Bytes> {
+async fn read(channel: &ChannelHandle, number: u64) -> Result<Bytes, End> {
     let log = Arc::clone(channel.log());
-    let read = tokio::task::spawn_blocking(move || log.block(number).ok().flatten()).await;
-    let block = read.ok().flatten();
-    if block.is_none() {
-        tracing::error!(channel = channel.name(), number, "block cannot be read");
+    match tokio::task::spawn_blocking(move || log.block(number)).await {
+        Ok(Ok(Some(block))) => Ok(block),
+        Ok(Ok(None)) => Err(unreadable(channel, number, &"it is missing")),
+        Ok(Err(error)) => Err(unreadable(channel, number, &error)),
+        Err(error) => Err(unreadable(channel, number, &error)),
     }
-    block
+}
+
+/// The operator learns what is damaged, the reader that it may ask another node.
+fn unreadable(channel: &ChannelHandle, number: u64, error: &dyn std::fmt::Display) -> End {
+    tracing::error!(channel = channel.name(), block = number, %error, "block cannot be read");
+    End::Refused(Refusal::unreadable(number))
 }
 
 fn view(channel: &ChannelHandle) -> View {
@@ -200,12 +213,10 @@ fn authorise(channel: &ChannelHandle, request: &Request) -> Result<(), String> {
     channel.bundle().evaluate(READERS, &[data]).map_err(|error| error.to_string())
 }
 
-/// On whose account a stream reads; who is unknown is refused before anything is read.
-fn who(identity: Option<&Identity>) -> ahead::Reader {
-    identity.map_or_else(ahead::Reader::default, |identity| ahead::Reader {
-        certificate: identity.certificate_der().to_vec(),
-        organisation: identity.msp_id().to_owned(),
-        is_node: identity.is_node(),
+/// Who is unknown is refused before anything is read.
+fn reader(identity: Option<&Identity>) -> Reader {
+    identity.map_or_else(Reader::default, |it| {
+        Reader::new(it.certificate_der(), it.msp_id(), it.is_node())
     })
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_comm::protos::deliver_client::DeliverClient;
+use carecord_comm::{MAX_MESSAGE_BYTES, cause_of_end};
 use carecord_msp::Signer;
 use carecord_proto::block as wire;
 use carecord_proto::common::{Block, BlockchainInfo, Envelope, Status};
@@ -13,10 +13,11 @@ use carecord_proto::orderer::{
     SeekInfo, SeekNewest, SeekPosition, SeekSpecified, deliver_response, seek_info, seek_position,
 };
 use carecord_proto::protos;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use prost::Message;
 use serde::Serialize;
+use tonic::Streaming;
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -50,7 +51,8 @@ pub struct Tip {
 /// What either Deliver service answers.
 enum Answer {
     Block(Box<Block>),
-    Status(Status),
+    /// How it ended, and why if it was not SUCCESS and the node says.
+    Status(Status, Option<String>),
 }
 
 /// How many blocks `node` has of `channel`.
@@ -164,22 +166,44 @@ pub async fn stream_as(
     while let Some(answer) = answers.next().await {
         match answer.map_err(|status| unreachable(node, &status))? {
             Answer::Block(block) => each(*block)?,
-            Answer::Status(Status::Success) => return Ok(()),
-            Answer::Status(Status::NotFound) => return Err(not_found(node, channel, range)),
-            Answer::Status(Status::Forbidden) => {
-                let cause = format!("{} may not read channel {channel} (FORBIDDEN)", user.name);
-                return Err(Failure::new(Code::Refused, cause).at(&node.name));
-            }
-            Answer::Status(status) => {
-                return Err(Failure::new(
-                    Code::Deliver,
-                    format!("the stream of channel {channel} ended with {}", status.as_str_name()),
-                )
-                .at(&node.name));
+            Answer::Status(Status::Success, _) => return Ok(()),
+            Answer::Status(status, cause) => {
+                let why = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                return Err(ended(node, user, channel, range, status, &why));
             }
         }
     }
     Err(Failure::new(Code::Deliver, "the stream ended without a status").at(&node.name))
+}
+
+/// What a stream means that ended with anything but SUCCESS.
+fn ended(
+    node: &NodeEntry,
+    user: &UserEntry,
+    channel: &str,
+    range: Range,
+    status: Status,
+    why: &str,
+) -> Failure {
+    let failure = match (status, range) {
+        (Status::NotFound, Range::Between(first, last)) if first == last => {
+            return no_block(node, first);
+        }
+        (Status::NotFound, _) => {
+            let cause = format!("the node has no such blocks of channel {channel}{why}");
+            Failure::new(Code::NoBlock, cause)
+        }
+        (Status::Forbidden, _) => {
+            let cause = format!("{} may not read channel {channel} (FORBIDDEN){why}", user.name);
+            Failure::new(Code::Refused, cause)
+        }
+        (status, _) => {
+            let name = status.as_str_name();
+            let cause = format!("the stream of channel {channel} ended with {name}{why}");
+            Failure::new(Code::Deliver, cause)
+        }
+    };
+    failure.at(&node.name)
 }
 
 async fn open(
@@ -198,12 +222,12 @@ async fn open(
             let mut client =
                 AtomicBroadcastClient::new(connection).max_decoding_message_size(MAX_MESSAGE_BYTES);
             let stream = client.deliver(requests).await?.into_inner();
-            Ok::<_, tonic::Status>(stream.map_ok(of_orderer).boxed())
+            Ok::<_, tonic::Status>(answers_of(stream, of_orderer))
         } else {
             let mut client =
                 DeliverClient::new(connection).max_decoding_message_size(MAX_MESSAGE_BYTES);
             let stream = client.deliver(requests).await?.into_inner();
-            Ok(stream.map_ok(of_peer).boxed())
+            Ok(answers_of(stream, of_peer))
         }
     };
     match tokio::time::timeout(FIRST_ANSWER, answers).await {
@@ -250,11 +274,29 @@ fn specified(number: u64) -> SeekPosition {
     SeekPosition { r#type: Some(seek_position::Type::Specified(SeekSpecified { number })) }
 }
 
+/// The answers of a stream, the last one with the cause that its trailers give.
+fn answers_of<T: Send + 'static>(
+    stream: Streaming<T>,
+    answer: fn(T) -> Answer,
+) -> BoxStream<'static, Result<Answer, tonic::Status>> {
+    let read = move |mut stream: Streaming<T>| async move {
+        let Some(message) = stream.message().await? else { return Ok(None) };
+        let answer = match answer(message) {
+            Answer::Status(status, _) if status != Status::Success => {
+                Answer::Status(status, cause_of_end(&mut stream).await)
+            }
+            answer => answer,
+        };
+        Ok(Some((answer, stream)))
+    };
+    futures::stream::try_unfold(stream, read).boxed()
+}
+
 fn of_orderer(answer: carecord_proto::orderer::DeliverResponse) -> Answer {
     match answer.r#type {
         Some(deliver_response::Type::Block(block)) => Answer::Block(Box::new(block)),
-        Some(deliver_response::Type::Status(status)) => Answer::Status(known(status)),
-        None => Answer::Status(Status::Unknown),
+        Some(deliver_response::Type::Status(status)) => Answer::Status(known(status), None),
+        None => Answer::Status(Status::Unknown, None),
     }
 }
 
@@ -262,23 +304,13 @@ fn of_peer(answer: protos::DeliverResponse) -> Answer {
     use protos::deliver_response::Type;
     match answer.r#type {
         Some(Type::Block(block)) => Answer::Block(Box::new(block)),
-        Some(Type::Status(status)) => Answer::Status(known(status)),
-        Some(_) | None => Answer::Status(Status::Unknown),
+        Some(Type::Status(status)) => Answer::Status(known(status), None),
+        Some(_) | None => Answer::Status(Status::Unknown, None),
     }
 }
 
 fn known(status: i32) -> Status {
     Status::try_from(status).unwrap_or(Status::Unknown)
-}
-
-fn not_found(node: &NodeEntry, channel: &str, range: Range) -> Failure {
-    match range {
-        Range::Between(first, last) if first == last => no_block(node, first),
-        _ => {
-            Failure::new(Code::NoBlock, format!("the node has no such blocks of channel {channel}"))
-                .at(&node.name)
-        }
-    }
 }
 
 fn no_block(node: &NodeEntry, number: u64) -> Failure {

@@ -3,7 +3,7 @@
 //! Place in the flow: the gRPC handlers of orderer and peer read an envelope, [`Request::open`] it, look its channel up,
 //! [`Session::start`] a session and then call [`Session::step`] until it ends; they do what each step says. After an
 //! end with SUCCESS the stream stays open for the next request, after any other status it is closed. Statuses, their
-//! order and the logged reasons are Fabric's:
+//! order and the reasons are Fabric's:
 //!
 //! | in this order | status |
 //! |---|---|
@@ -15,6 +15,7 @@
 //! | start or stop missing | BAD_REQUEST |
 //! | start above the height | NOT_FOUND |
 //! | stop before start | BAD_REQUEST |
+//! | a stored block cannot be read ([`Refusal::unreadable`]) | SERVICE_UNAVAILABLE |
 //! | at each block: not there yet and failing is asked for; in error; no longer allowed | NOT_FOUND; SERVICE_UNAVAILABLE; FORBIDDEN |
 
 mod request;

@@ -65,6 +65,89 @@ async fn bad_seeks_get_their_status() {
     }
 }
 
+/// The answer that a seek ends with, and what the trailers give as its cause.
+async fn refusal(cluster: &Cluster, seek: Envelope) -> (Vec<Block>, Status, Option<String>) {
+    let seeks = tokio_stream::iter([seek]);
+    let mut stream = cluster.client(0).deliver(seeks).await.unwrap().into_inner();
+    let mut blocks = Vec::new();
+    loop {
+        match stream.message().await.unwrap().unwrap().r#type.unwrap() {
+            Type::Block(block) => blocks.push(block),
+            Type::Status(status) => {
+                let cause = carecord_comm::cause_of_end(&mut stream).await;
+                return (blocks, Status::try_from(status).unwrap(), cause);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_trailers_of_a_refused_seek_tell_the_cause() {
+    let cluster = Cluster::start(1).await;
+    let user = cluster.user();
+    let stranger = Org::new("HospitalAMSP", "a.test").user(validity());
+    let early = seek(&user, CHANNEL, now() - 16 * 60, oldest(), newest());
+    let elsewhere = seek(&user, "nöwhere", now(), oldest(), newest());
+    let foreign = seek(&stranger, CHANNEL, now(), oldest(), newest());
+    for (envelope, status, words) in [
+        (early, Status::BadRequest, "is more than 15m0s apart from current server time"),
+        (elsewhere, Status::NotFound, "channel n\\u{f6}where not found"),
+        (foreign, Status::Forbidden, "implicit policy evaluation failed"),
+    ] {
+        let (_, ended, cause) = refusal(&cluster, envelope).await;
+        assert_eq!(ended, status);
+        assert!(cause.as_ref().is_some_and(|cause| cause.contains(words)), "{cause:?}");
+    }
+    let good = seek(&user, CHANNEL, now(), oldest(), oldest());
+    let (blocks, ended, cause) = refusal(&cluster, good).await;
+    assert_eq!((blocks.len(), ended, cause), (1, Status::Success, None));
+}
+
+#[tokio::test]
+async fn a_block_damaged_on_the_disk_ends_the_seek_with_a_status() {
+    const MARK: &[u8] = b"these bytes will be damaged on the disk";
+    let cluster = Cluster::start(1).await;
+    let user = cluster.user();
+    let height = cluster.height(0);
+    let marked = Draft { data: MARK.to_vec(), ..Draft::default() };
+    for draft in [marked, Draft::default()] {
+        cluster.broadcast(0, vec![draft.signed_by(&user)]).await;
+    }
+    cluster.wait_height(height + 2).await;
+    assert_eq!(all(&cluster, 0, &user, height + 2).await.len() as u64, height + 2);
+
+    assert_eq!(damage(cluster.nodes[0].data(), MARK), 1, "one copy of each block");
+    let whole = seek(&user, CHANNEL, now(), oldest(), specified(height + 1));
+    let (blocks, status, cause) = refusal(&cluster, whole).await;
+    assert_eq!((blocks.len() as u64, status), (height, Status::ServiceUnavailable));
+    let told = format!("block {height} cannot be read from this node's block log");
+    assert_eq!(cause, Some(told));
+    // Only that block is lost.
+    let behind = seek(&user, CHANNEL, now(), specified(height + 1), specified(height + 1));
+    assert_eq!(refusal(&cluster, behind).await.1, Status::Success);
+}
+
+/// Flips a bit of `mark` wherever it lies below a folder; how often that was.
+fn damage(folder: &std::path::Path, mark: &[u8]) -> usize {
+    use std::os::unix::fs::FileExt;
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found += damage(&path, mark);
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let at = bytes.windows(mark.len()).position(|window| window == mark);
+        if let Some(at) = at {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.write_all_at(&[mark[0] ^ 1], at as u64).unwrap();
+            found += 1;
+        }
+    }
+    found
+}
+
 /// One block, by number or the newest.
 pub(crate) async fn one(
     cluster: &Cluster,

@@ -7,7 +7,7 @@ use carecord_blocks::deliver::{Binding, Refusal, Session, Step, View, without_da
 use carecord_channel::SignedData;
 use carecord_comm::{
     ahead::{self, Budget, Charged, Progress, Share, Taken, ahead},
-    peer_certificate, peer_connection,
+    end_with_cause, peer_certificate, peer_connection,
 };
 use carecord_msp::Identity;
 use carecord_proto::{
@@ -31,8 +31,13 @@ struct Reader {
     messages: mpsc::Sender<Charged<DeliverResponse>>,
 }
 
-/// The reader has gone.
-struct Gone;
+/// Why a request ends before its last block.
+enum End {
+    /// The reader has gone; there is nobody to tell.
+    Gone,
+    /// The reader is told.
+    Refused(Refusal),
+}
 
 /// Serves the stream on a task of its own, which ends with it.
 pub(super) fn deliver(
@@ -68,41 +73,47 @@ impl Reader {
                 () = self.messages.closed() => return,
                 served = self.serve_one(&envelope) => served,
             };
-            let Ok(end) = served else { return };
+            let Some(end) = served else { return };
+            if self.send(Type::Status(end.status as i32)).await.is_err() {
+                return;
+            }
             if end.status != DeliverStatus::Success {
                 tracing::info!(status = end.status.as_str_name(), reason = %end, "deliver refused");
-            }
-            let status = Type::Status(end.status as i32);
-            if self.send(status).await.is_err() || end.status != DeliverStatus::Success {
+                let last = Err(end_with_cause(&end.reason));
+                let _ = self.messages.send((last, Taken::NOTHING)).await;
                 return;
             }
         }
     }
 
-    async fn serve_one(&self, envelope: &Envelope) -> Result<Refusal, Gone> {
+    /// The status that a request ends with, unless nobody reads any more.
+    async fn serve_one(&self, envelope: &Envelope) -> Option<Refusal> {
         let seek = match Seek::open(envelope, clock::unix_ms(), self.binding()) {
             Ok(seek) => seek,
-            Err(refusal) => return Ok(refusal),
+            Err(refusal) => return Some(refusal),
         };
         let Some(channel) = self.peer.channel(&seek.channel_id) else {
-            return Ok(Refusal::unknown_channel(&seek.channel_id));
+            return Some(Refusal::unknown_channel(&seek.channel_id));
         };
         let metrics = &self.peer.config().metrics.deliver;
         let [filtered, data_type] = self.content.labels();
         let labels = [channel.id(), filtered, data_type];
         metrics.requests_received.with_label_values(&labels).inc();
-        let end = self.follow(&channel, seek).await?;
+        let end = match self.follow(&channel, seek).await {
+            Ok(end) | Err(End::Refused(end)) => end,
+            Err(End::Gone) => return None,
+        };
         let success = if end.status == DeliverStatus::Success { "true" } else { "false" };
         let labels = [channel.id(), filtered, data_type, success];
         metrics.requests_completed.with_label_values(&labels).inc();
-        Ok(end)
+        Some(end)
     }
 
-    async fn follow(&self, channel: &Arc<Channel>, seek: Seek) -> Result<Refusal, Gone> {
+    async fn follow(&self, channel: &Arc<Channel>, seek: Seek) -> Result<Refusal, End> {
         let identity = channel.bundle().msps().identity(&seek.creator).ok();
         let expires_at = identity.as_ref().map(|identity| identity.expires_at());
         let authorise = |seek: &Seek| self.authorise(channel, seek);
-        let share = self.budget.share(&who(identity.as_deref()), &self.progress);
+        let share = self.budget.share(&account(identity.as_deref()), &self.progress);
         let mut session = match Session::start(seek, view(channel), expires_at, authorise) {
             Ok(session) => session,
             Err(refusal) => return Ok(refusal),
@@ -112,7 +123,7 @@ impl Reader {
             height.borrow_and_update();
             match session.step(view(channel), authorise) {
                 Step::End(end) => return Ok(end),
-                Step::Wait => height.changed().await.map_err(|_| Gone)?,
+                Step::Wait => height.changed().await.map_err(|_| End::Gone)?,
                 Step::Send { number, .. } if number < channel.ledger().first() => {
                     return Ok(Refusal::before_snapshot(number, channel.ledger().first()));
                 }
@@ -130,8 +141,8 @@ impl Reader {
         share: &Share,
         number: u64,
         header_only: bool,
-    ) -> Result<(), Gone> {
-        let place = self.messages.reserve().await.map_err(|_| Gone)?;
+    ) -> Result<(), End> {
+        let place = self.messages.reserve().await.map_err(|_| End::Gone)?;
         let (message, bytes) = self.message(channel, number, header_only)?;
         let (message, taken) = if let Some(taken) = share.try_take(bytes) {
             (message, taken)
@@ -153,12 +164,9 @@ impl Reader {
         channel: &Channel,
         number: u64,
         header_only: bool,
-    ) -> Result<(Type, usize), Gone> {
-        let block = channel.block(number).map_err(|error| {
-            tracing::error!(channel = channel.id(), block = number, %error, "block cannot be read");
-            Gone
-        })?;
-        let block = block.ok_or(Gone)?;
+    ) -> Result<(Type, usize), End> {
+        let block = channel.block(number).map_err(|error| unreadable(channel, number, &error))?;
+        let block = block.ok_or_else(|| unreadable(channel, number, &"it is missing"))?;
         // A header alone is a slice of its block too.
         let bytes = block.encoded_len();
         let whole = |block: &Block| if header_only { without_data(block) } else { block.clone() };
@@ -177,9 +185,9 @@ impl Reader {
         })
     }
 
-    async fn send(&self, message: Type) -> Result<(), Gone> {
+    async fn send(&self, message: Type) -> Result<(), End> {
         let response = DeliverResponse { r#type: Some(message) };
-        self.messages.send((Ok(response), Taken::NOTHING)).await.map_err(|_| Gone)
+        self.messages.send((Ok(response), Taken::NOTHING)).await.map_err(|_| End::Gone)
     }
 
     fn authorise(&self, channel: &Channel, seek: &Seek) -> Result<(), String> {
@@ -201,12 +209,16 @@ impl Reader {
     }
 }
 
+/// The operator learns what is damaged, the reader that it may ask another node.
+fn unreadable(channel: &Channel, number: u64, error: &dyn std::fmt::Display) -> End {
+    tracing::error!(channel = channel.id(), block = number, %error, "block cannot be read");
+    End::Refused(Refusal::unreadable(number))
+}
+
 /// On whose account a stream reads; who is unknown is refused before anything is read.
-fn who(identity: Option<&Identity>) -> ahead::Reader {
-    identity.map_or_else(ahead::Reader::default, |identity| ahead::Reader {
-        certificate: identity.certificate_der().to_vec(),
-        organisation: identity.msp_id().to_owned(),
-        is_node: identity.is_node(),
+fn account(identity: Option<&Identity>) -> ahead::Reader {
+    identity.map_or_else(ahead::Reader::default, |it| {
+        ahead::Reader::new(it.certificate_der(), it.msp_id(), it.is_node())
     })
 }
 

@@ -99,6 +99,56 @@ async fn blocks_come_in_order_and_the_stream_takes_another_request() {
 }
 
 #[tokio::test]
+async fn a_block_damaged_on_the_disk_ends_the_request_with_a_status_and_the_cause() {
+    const MARK: &[u8] = b"these-bytes-will-be-damaged-on-the-disk";
+    let mut world = World::new(&["AMSP"]).await;
+    world.deploy("mischief", "OR('AMSP.peer')").await;
+    let client = world.client(0, 0);
+    let (_, _, number) =
+        client.transact_in_full("mischief", &[b"put", b"k", MARK], &[]).await.expect("committed");
+    // The last blocks are in memory; a peer that starts again has none there, and checks its log only then.
+    client.transact("mischief", &[b"put", b"k", b"v"], &[]).await.expect("committed");
+    world.peers[0].stop().await;
+    world.peers[0].start().await;
+    assert_eq!(damage(&world.peers[0].config.data_dir, MARK), 1);
+    let client = world.client(0, 0);
+
+    let mut stream =
+        open(&client, vec![signed(&client, header(&client), &seek(oldest(), at(number + 1)))])
+            .await;
+    for _ in 0..number {
+        let Type::Block(_) = next(&mut stream).await else { panic!("no block") };
+    }
+    assert_eq!(next(&mut stream).await, Type::Status(Status::ServiceUnavailable as i32));
+    let cause = carecord_comm::cause_of_end(&mut stream).await;
+    assert_eq!(cause, Some(format!("block {number} cannot be read from this node's block log")));
+    let completed = &world.peer(0).config().metrics.deliver.requests_completed;
+    assert_eq!(completed.with_label_values(&[CHANNEL, "false", "block", "false"]).get(), 1);
+}
+
+/// Flips a bit of `mark` in the block log below a folder; in how many files that was.
+fn damage(folder: &std::path::Path, mark: &[u8]) -> usize {
+    use std::os::unix::fs::FileExt;
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found += damage(&path, mark);
+            continue;
+        }
+        let bytes = std::fs::read(&path).expect("a file");
+        let is_log = path.parent().is_some_and(|folder| folder.ends_with("blocks"));
+        let at = bytes.windows(mark.len()).position(|window| window == mark);
+        if let Some(at) = at.filter(|_| is_log) {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+            file.write_all_at(&[mark[0] ^ 1], at as u64).expect("written");
+            found += 1;
+        }
+    }
+    found
+}
+
+#[tokio::test]
 async fn filtered_blocks_tell_ids_codes_and_event_names_only() {
     let world = World::new(&["AMSP"]).await;
     world.deploy("mischief", "OR('AMSP.peer')").await;

@@ -45,7 +45,9 @@ pub use server::{
     PeerCertificate, Server, ServerHandle, deadline, peer_address, peer_certificate,
     peer_connection,
 };
-pub use status::{cause, code_name, error_details, with_cause, with_details};
+pub use status::{
+    cause, cause_of_end, code_name, end_with_cause, error_details, with_cause, with_details,
+};
 pub use tls::{ClientAuth, ClientTls, HandshakeClock, ServerTls};
 
 /// Why a connection could not be set up.

@@ -1,10 +1,12 @@
 //! gRPC errors with details, as the official client SDKs read them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use carecord_proto::{gateway::ErrorDetail, google};
 use prost::Message;
-use tonic::metadata::AsciiMetadataValue;
-use tonic::{Code, Response, Status};
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use tonic::{Code, Response, Status, Streaming};
 
 const ERROR_DETAIL_TYPE: &str = "type.googleapis.com/gateway.ErrorDetail";
 
@@ -35,23 +37,61 @@ pub fn error_details(status: &Status) -> Vec<ErrorDetail> {
         .collect()
 }
 
-/// Metadata in which a commit status tells why the transaction is not valid; ours, beside Fabric's answer.
+/// Metadata in which an answer tells its cause; ours, beside Fabric's answer.
 const CAUSE: &str = "carecord-cause";
+/// Bytes of a cause that are told; the rest is cut off.
+const MAX_CAUSE_BYTES: usize = 2048;
+/// How long the end of a stream is waited for that has said that it ends.
+const END: Duration = Duration::from_secs(1);
 
 /// An answer with the cause of what it says in its metadata, where clients that do not know of it pass over it.
-///
-/// A cause that is not ASCII is left out.
 pub fn with_cause<T>(answer: T, cause: Option<&str>) -> Response<T> {
     let mut response = Response::new(answer);
-    if let Some(value) = cause.and_then(|cause| AsciiMetadataValue::try_from(cause).ok()) {
-        response.metadata_mut().insert(CAUSE, value);
+    if let Some(cause) = cause {
+        tell(response.metadata_mut(), cause);
     }
     response
 }
 
 /// The cause that an answer carries.
 pub fn cause<T>(response: &Response<T>) -> Option<String> {
-    response.metadata().get(CAUSE)?.to_str().ok().map(str::to_owned)
+    told(response.metadata())
+}
+
+/// The orderly end of a stream whose last message was a refusal: gRPC code OK, with the cause in the trailers.
+pub fn end_with_cause(cause: &str) -> Status {
+    let mut metadata = MetadataMap::new();
+    tell(&mut metadata, cause);
+    Status::with_metadata(Code::Ok, "", metadata)
+}
+
+/// The cause in the trailers of a stream that has said that it ends.
+pub async fn cause_of_end<T>(stream: &mut Streaming<T>) -> Option<String> {
+    let trailers = tokio::time::timeout(END, stream.trailers()).await.ok()?;
+    told(&trailers.ok()??)
+}
+
+/// Whatever is not ASCII is escaped, since metadata hold nothing else.
+fn tell(metadata: &mut MetadataMap, cause: &str) {
+    let plain = |c: char| c == ' ' || c.is_ascii_graphic();
+    let mut text = String::new();
+    for c in cause.chars() {
+        if plain(c) {
+            text.push(c)
+        } else {
+            text.extend(c.escape_default())
+        }
+        if text.len() >= MAX_CAUSE_BYTES {
+            break;
+        }
+    }
+    if let Ok(value) = AsciiMetadataValue::try_from(text) {
+        metadata.insert(CAUSE, value);
+    }
+}
+
+fn told(metadata: &MetadataMap) -> Option<String> {
+    metadata.get(CAUSE)?.to_str().ok().map(str::to_owned)
 }
 
 /// A code's name as Go spells it, which is how Fabric's metrics and logs show it.
@@ -84,7 +124,9 @@ mod tests {
     #[test]
     fn a_cause_stands_beside_the_answer() {
         assert_eq!(cause(&with_cause(7, Some("key \"k\""))), Some("key \"k\"".to_owned()));
-        assert_eq!(cause(&with_cause(7, Some("key\n"))), None);
+        assert_eq!(cause(&with_cause(7, Some("k\né"))), Some("k\\n\\u{e9}".to_owned()));
+        let long = cause(&with_cause(7, Some(&"k".repeat(9999)))).expect("cut off");
+        assert_eq!(long.len(), MAX_CAUSE_BYTES);
         assert_eq!(cause(&with_cause(7, None)), None);
     }
 

@@ -9,13 +9,13 @@ use prost_types::Timestamp;
 /// How far a request's timestamp may be from the server's clock, either way.
 pub const TIME_WINDOW_MS: i64 = 15 * 60 * 1000;
 
-/// A request that is answered with a status; the reason is for the log alone.
+/// A request that is answered with a status; the reason goes into the log and the stream's trailers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Refusal {
     /// What the client is told.
     pub status: Status,
-    /// What the server logs.
+    /// What the server logs and tells in the trailers.
     pub reason: String,
 }
 
@@ -34,6 +34,12 @@ impl Refusal {
              First available block = [{first}]"
         );
         Self::new(Status::NotFound, reason)
+    }
+
+    /// The answer where a block cannot be read that the node once stored, as Fabric's: another node may have it.
+    pub fn unreadable(number: u64) -> Self {
+        let reason = format!("block {number} cannot be read from this node's block log");
+        Self::new(Status::ServiceUnavailable, reason)
     }
 
     pub(super) fn new(status: Status, reason: impl Into<String>) -> Self {

@@ -19,12 +19,16 @@ use carecord_channel::{Bundle, CHANNEL_WRITERS, ORDERER_WRITERS, OrdererConfig};
 use carecord_msp::{Identity, MAX_INGRESS_IDENTITY_BYTES};
 use carecord_proto::common::{Envelope, HeaderType, Status};
 use carecord_proto::envelope::{self, Opened};
+use carecord_proto::msp::SerializedIdentity;
 use carecord_proto::wellformed::{self, Fault};
+use prost::Message;
 
 use super::{Admitted, Class, Rejection};
 
 /// How far a transaction's time may be off, either way.
 pub const TIME_WINDOW_S: u64 = 15 * 60;
+/// Characters of a foreign MSP id that an answer repeats.
+const MAX_NAME_CHARS: usize = 64;
 
 /// Decides over an envelope whose bytes a decoder has already read; what goes into the block is its canonical form.
 pub fn admit(envelope: &Envelope, bundle: &Bundle, now_unix_s: i64) -> Result<Admitted, Rejection> {
@@ -175,8 +179,19 @@ fn check_writer(
         .collect();
     bundle.evaluate_identities(policy, &signer).map_err(|error| Rejection {
         status: Status::Forbidden,
-        info: format!("{error}: permission denied"),
+        info: format!("{}: {error}: permission denied", signed_by(creator, !signer.is_empty())),
     })
+}
+
+/// Who signed, or that nobody did whom the channel knows; Fabric's text follows.
+fn signed_by(creator: &Bytes, is_good: bool) -> String {
+    let claimed = SerializedIdentity::decode(creator.clone()).unwrap_or_default().mspid;
+    let msp_id: String =
+        claimed.chars().take(MAX_NAME_CHARS).flat_map(char::escape_default).collect();
+    match is_good {
+        true => format!("the envelope is signed by a member of {msp_id}"),
+        false => format!("the envelope has no valid signature of a member of {msp_id}"),
+    }
 }
 
 pub(super) fn bad_request(info: impl Into<String>) -> Rejection {

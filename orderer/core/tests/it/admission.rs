@@ -208,6 +208,8 @@ fn a_forged_signature_and_a_stranger_are_forbidden() {
         let (status, info) = refused(&room, &envelope, NOW);
         assert_eq!(status, Status::Forbidden);
         assert!(info.contains("'Writers' sub-policies") && info.ends_with(": permission denied"));
+        let cause = "the envelope has no valid signature of a member of HospitalMSP: implicit";
+        assert!(info.starts_with(cause), "{info}");
     }
 }
 

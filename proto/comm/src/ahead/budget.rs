@@ -60,6 +60,16 @@ struct Pool {
 #[derive(Debug)]
 struct Parts<K>(Mutex<BTreeMap<K, Weak<Semaphore>>>);
 
+// === impl Reader ===
+
+impl Reader {
+    /// On whose account a stream reads whose requester has this certificate of this organisation.
+    pub fn new(certificate_der: &[u8], msp_id: &str, is_node: bool) -> Self {
+        let (certificate, organisation) = (certificate_der.to_vec(), msp_id.to_owned());
+        Self { certificate, organisation, is_node }
+    }
+}
+
 // === impl Budget ===
 
 impl Budget {
