@@ -5,6 +5,7 @@
 use carecord_chaincode::json_object;
 
 use crate::{
+    channels::{ChannelId, Status},
     ids::{Id, KeyHash, Kid, MspId},
     vocabulary::Decision,
 };
@@ -39,6 +40,8 @@ pub const REWRAP_NEEDED: &str = "RewrapNeeded";
 pub const KEY_REVOKED: &str = "KeyRevoked";
 /// Money moved, or an organisation agreed to a motion: [`TokenChange`].
 pub const TOKEN_CHANGED: &str = "TokenChanged";
+/// A payment channel was opened or changed: [`ChannelChange`].
+pub const CHANNEL_CHANGED: &str = "ChannelChanged";
 
 json_object! {
     /// The evidence of one attempt to open a record; a permit is what a vault releases a wrap against
@@ -130,5 +133,19 @@ json_object! {
         pub motion: Option<Id>,
         /// Whether it took effect.
         pub done: bool,
+    }
+}
+
+json_object! {
+    /// Something happened to a payment channel; its sides and their watchtowers know it by its id.
+    pub struct ChannelChange {
+        /// The channel.
+        pub channel: ChannelId,
+        /// How far it has come.
+        pub status: Status,
+        /// How often it was topped up.
+        pub funding: u64,
+        /// The number of the state at which one side closes alone, so that the other sees whether it knows a newer one.
+        pub closing_seq: Option<u64>,
     }
 }

@@ -13,6 +13,7 @@
 pub mod access;
 pub mod appointments;
 pub mod audit;
+pub mod channels;
 pub mod consent;
 pub mod error;
 pub mod events;
@@ -41,6 +42,7 @@ pub fn chaincode() -> Contracts {
         consent::contract(),
         audit::contract(),
         token::contract(),
+        channels::contract(),
     ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }

@@ -28,6 +28,7 @@ use crate::{
 pub use account::FOLD_MAX;
 pub(crate) use account::{Account, Purpose};
 pub use amount::Amount;
+pub(crate) use functions::holder;
 pub use functions::{Balance, Fold, NewAllowance, TransferFrom, Waiting};
 pub use hold::{Hold, NewHold, Release};
 pub use motion::{MOTION_SECONDS_MAX, Motion, NewMoney, NewSettings, Settings};

@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod channels;
 mod consent;
 mod decision;
 mod identity;
@@ -14,3 +15,4 @@ mod money;
 mod records;
 mod token;
 mod town;
+mod visits;
