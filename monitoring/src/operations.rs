@@ -46,6 +46,9 @@ pub struct Version {
 /// One component's health: `Err` with the reason if it cannot do its work.
 pub type HealthCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// A listener's TLS, asked for at each connection, so that it may be exchanged while the listener runs.
+pub type TlsSource = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
+
 /// What the service tells and changes.
 #[derive(Clone)]
 pub struct Operations {
@@ -110,7 +113,7 @@ impl Operations {
     }
 
     /// Serves until the future is dropped.
-    pub async fn serve(self, listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>) {
+    pub async fn serve(self, listener: TcpListener, tls: Option<TlsSource>) {
         serve(listener, tls, self.routes()).await;
     }
 }
@@ -122,7 +125,7 @@ impl std::fmt::Debug for Operations {
 }
 
 /// Serves `routes` over HTTP/1.1, with TLS if given, until the future is dropped.
-pub async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, routes: Router) {
+pub async fn serve(listener: TcpListener, tls: Option<TlsSource>, routes: Router) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -136,7 +139,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>
                 continue;
             }
         };
-        let tls = tls.clone();
+        let tls = tls.as_ref().map(|in_force| in_force());
         let routes = routes.clone();
         connections.spawn(async move {
             connection(stream, address, tls, routes).await;

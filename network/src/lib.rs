@@ -24,6 +24,7 @@ pub mod error;
 pub mod membership;
 pub mod node;
 pub mod output;
+mod pairs;
 pub mod participation;
 pub mod people;
 pub mod process;

@@ -7,6 +7,7 @@ pub mod ca;
 pub mod config;
 mod expiry;
 mod files;
+mod listener;
 mod operations;
 mod orderer;
 mod peer;

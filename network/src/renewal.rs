@@ -10,6 +10,7 @@
 //!
 //! Place in the flow: `carecord cert renew`.
 
+mod at_ca;
 mod authority;
 mod consenter;
 mod files;
@@ -17,12 +18,15 @@ mod issuing;
 mod person;
 mod taken;
 
+use std::path::Path;
+
 use carecord_ca::Organisation;
-use carecord_ca::layout::{MemberFolder, OrganisationFolder};
+use carecord_ca::layout::OrganisationFolder;
 
 use crate::certificates::Certificate;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
+use crate::pairs;
 use crate::session::Session;
 use crate::state::NodeEntry;
 use crate::topology::OrganisationRole;
@@ -49,8 +53,7 @@ pub struct Renewed {
 /// keys in the folder; a CA gets a TLS certificate only.
 pub async fn node(session: &Session, node: &NodeEntry, days: Option<u32>) -> Outcome<Renewed> {
     if node.role == CA {
-        let unix_s = authority::renew(session, node, days.unwrap_or(DAYS)).await?;
-        return Ok(Renewed { unix_s, from: Issuer::Keys });
+        return authority::renew(session, node, days).await;
     }
     let (member, new) = issuing::of(session, node, days).await?;
     let before = taken::counts(node);
@@ -59,7 +62,7 @@ pub async fn node(session: &Session, node: &NodeEntry, days: Option<u32>) -> Out
     if node.role == ORDERER {
         consenter::renew(session, node, &member, &new.tls).await?;
     } else {
-        files::pair(&member.tls_certificate(), &member.tls_key(), &new.tls)?;
+        pairs::put(&member.tls_certificate(), &member.tls_key(), &new.tls)?;
         taken::wait(node, "tls", before.tls).await?;
     }
     let ends = [&new.signing, &new.tls].map(|issued| until(&issued.certificate_pem));
@@ -97,10 +100,9 @@ fn folder_of(session: &Session, name: &str) -> Outcome<OrganisationFolder> {
     OrganisationFolder::new(&session.dir().organizations(), tree, &entry.domain).map_err(failed)
 }
 
-/// The names and addresses of the certificate in force.
-fn hosts(member: &MemberFolder) -> Outcome<Vec<String>> {
-    let path = member.tls_certificate();
-    let text = crate::state::read_credential(&path)?;
+/// The names and addresses of the TLS certificate in this file.
+fn hosts(path: &Path) -> Outcome<Vec<String>> {
+    let text = crate::state::read_credential(path)?;
     let certificates = Certificate::of_pem(&text);
     let own = certificates.into_iter().next();
     own.map(|own| own.hosts).ok_or_else(|| {

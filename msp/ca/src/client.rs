@@ -3,6 +3,8 @@
 //! Place in the flow: the commands `carecord identity …` and `carecord cert renew` call it. Blocking: an async caller
 //! gives it a thread of its own.
 
+mod credential;
+mod error;
 mod folder;
 mod request;
 mod transport;
@@ -11,56 +13,18 @@ mod wire;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use carecord_comm::HttpsClient;
-use carecord_msp::SigningIdentity;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
-use crate::{Attribute, KeyKind, token};
+use crate::Attribute;
 use transport::Transport;
 
+pub use credential::Credential;
+pub use error::ClientError;
 pub use folder::{MspNames, read_msp, write_msp};
-pub use request::{certificate_attributes, certificate_request};
+pub use request::{EnrollOptions, KeptKey, certificate_attributes, certificate_request};
 pub use wire::{CaInfo, CertificateName, IdentityInfo, Registered, Registration, Revocations};
-
-/// Why a call did not give what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// There is no service at the address.
-    #[error("the CA at {address} cannot be reached: {source}")]
-    Unreachable {
-        /// Where it should be.
-        address: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The service refused.
-    #[error("the CA refused with code {code}: {message}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Fabric-CA's error number.
-        code: u64,
-        /// The service's text.
-        message: String,
-    },
-    /// The answer is not what a Fabric-CA answers.
-    #[error("the answer is no CA's: {0}")]
-    Answer(String),
-    /// A certificate, key or request of ours is not usable.
-    #[error("{0}")]
-    Credential(String),
-}
-
-/// A certificate and its key: what signs tokens, and what an enrolment brings.
-#[derive(Clone)]
-pub struct Credential {
-    /// The certificate, PEM.
-    pub certificate_pem: String,
-    /// Its key, PEM.
-    pub key_pem: Zeroizing<String>,
-}
 
 /// A certificate that was enrolled, its key, and its issuer's chain.
 #[derive(Clone)]
@@ -69,19 +33,6 @@ pub struct Enrollment {
     pub credential: Credential,
     /// The issuer's certificate and those above it, PEM.
     pub chain_pem: String,
-}
-
-/// What an enrolment asks for.
-#[derive(Debug, Clone, Default)]
-pub struct EnrollOptions {
-    /// `tls` or `ca`; an identity's certificate if none.
-    pub profile: Option<String>,
-    /// Host names and addresses of a TLS certificate.
-    pub hosts: Vec<String>,
-    /// Curve of the key.
-    pub key: KeyKind,
-    /// Attributes by name; the usual ones if none are named.
-    pub attributes: Option<Vec<String>>,
 }
 
 /// A membership service at an address.
@@ -298,42 +249,6 @@ impl Client {
         let token = by.map(|by| by.token(method, &uri, body.as_bytes())).transpose()?;
         let answer = self.transport.exchange(method, &uri, body.as_bytes(), token.as_deref())?;
         wire::result(answer)
-    }
-}
-
-// === impl Credential ===
-
-impl Credential {
-    /// The token for a request.
-    pub fn token(&self, method: &str, uri: &str, body: &[u8]) -> Result<String, ClientError> {
-        let failed = |error: carecord_msp::Error| ClientError::Credential(error.to_string());
-        let (certificate, key) = (self.certificate_pem.as_bytes(), self.key_pem.as_bytes());
-        let signer = SigningIdentity::from_pem("", certificate, key).map_err(failed)?;
-        token::make(&signer, &self.certificate_pem, token::Request { method, uri, body })
-            .map_err(failed)
-    }
-
-    /// Last second of the certificate, since 1970.
-    pub fn expires_at(&self) -> Result<i64, ClientError> {
-        request::expires_at(&self.certificate_pem)
-    }
-
-    /// Number and issuer of the certificate, as a revocation names them.
-    pub fn name(&self) -> Result<CertificateName, ClientError> {
-        request::certificate_name(&self.certificate_pem)
-    }
-
-    /// Common name of the certificate: the enrolment id.
-    pub fn common_name(&self) -> Result<String, ClientError> {
-        request::common_name(&self.certificate_pem)
-    }
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential")
-            .field("certificate", &self.certificate_pem.len())
-            .finish_non_exhaustive()
     }
 }
 

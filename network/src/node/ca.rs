@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use carecord_ca::server::Server;
 use carecord_ca::service::{Ca, CaConfig};
-use carecord_comm::tls::http_server_config;
-use carecord_comm::{ClientAuth, TlsIdentity};
+use carecord_comm::{ClientAuth, ServerTls, TlsIdentity};
 use carecord_msp::{Msp, Signer};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use super::config::NodeConfig;
 use super::expiry;
@@ -36,23 +34,22 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
         })
     });
     let server = Server::new(cas).map_err(failure)?;
-    let (shown, showing) = watch::channel(config.tls.identity()?);
-    let identity = shown.borrow().clone();
-    let _operations = observed.serve(config, &identity, "ca", health).await?;
-    tracing::info!(address = %config.address, cas = config.cas.len(), "membership service answers");
-    let service = Service { shown };
+    let identity = config.tls.identity()?;
+    let beside = observed.serve(config, &identity, "ca", health).await?;
+    let service = Service { shown: identity.clone() };
     let none = Vec::new;
     tokio::select! {
         ended = wait_for_end() => ended.outcome(),
-        ended = serve(config, server, showing) => ended,
-        failed = reload::follow(config, &service, &observed.certificates) => failed,
+        ended = serve(config, server, identity) => ended,
+        failed = reload::follow(config, &service, beside.as_slice(), &observed.certificates) => failed,
         () = expiry::follow(config, &none, &observed.certificates) => Ok(()),
     }
 }
 
-/// What of the service can be exchanged while it runs: the certificate of its listener.
+/// What of the service can be exchanged while it runs: the certificate of its listeners.
 struct Service {
-    shown: watch::Sender<TlsIdentity>,
+    /// Shared with the listeners.
+    shown: TlsIdentity,
 }
 
 impl Renewable for Service {
@@ -63,7 +60,7 @@ impl Renewable for Service {
 
     fn take_tls(&self, identities: &[TlsIdentity], _roots: Vec<Vec<u8>>) -> Outcome<()> {
         if let Some(identity) = identities.first() {
-            self.shown.send_replace(identity.clone());
+            self.shown.replace(identity);
         }
         Ok(())
     }
@@ -71,28 +68,19 @@ impl Renewable for Service {
     fn take_identity(&self, _signer: Arc<dyn Signer>, _msp: Arc<Msp>) {}
 }
 
-/// Answers under the certificate in force. With another one it listens anew: requests under way are cut off, their
-/// callers ask again, and what was issued to them stands in the log.
-async fn serve(
-    config: &NodeConfig,
-    server: Server,
-    mut showing: watch::Receiver<TlsIdentity>,
-) -> Outcome<()> {
+/// Answers under the certificate in force; requests under way go on when it is exchanged.
+async fn serve(config: &NodeConfig, server: Server, identity: TlsIdentity) -> Outcome<()> {
     let routes = Arc::new(server).routes();
     // Callers prove who they are by secret or token, so TLS asks for no certificate.
     let none: [&[u8]; 0] = [];
-    loop {
-        let identity = showing.borrow_and_update().clone();
-        let tls = http_server_config(identity, ClientAuth::Off, &none)
-            .map_err(|error| unusable(&config.tls.certificate, &error))?;
-        let listener = TcpListener::bind(&config.address)
-            .await
-            .map_err(|error| listen(&config.address, &error))?;
-        tokio::select! {
-            () = carecord_monitoring::operations::serve(listener, Some(tls), routes.clone()) => return Ok(()),
-            changed = showing.changed() => if changed.is_err() { return Ok(()) },
-        }
-    }
+    let tls = ServerTls::http(identity, ClientAuth::Off, &none)
+        .map_err(|error| unusable(&config.tls.certificate, &error))?;
+    let listener = TcpListener::bind(&config.address)
+        .await
+        .map_err(|error| listen(&config.address, &error))?;
+    tracing::info!(address = %config.address, cas = config.cas.len(), "membership service answers");
+    carecord_monitoring::operations::serve(listener, Some(tls.source()), routes).await;
+    Ok(())
 }
 
 /// Fails where the service would fail at its start.

@@ -11,11 +11,8 @@ use prost::Message;
 use super::config::{NodeConfig, OperationsTlsConfig, TlsConfig};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
+use crate::pairs;
 use crate::state::read_credential;
-
-/// An orderer's next TLS certificate, beside the one in force.
-const NEXT_CERTIFICATE: &str = "next.crt";
-const NEXT_KEY: &str = "next.key";
 
 // === impl NodeConfig ===
 
@@ -59,21 +56,16 @@ impl NodeConfig {
 impl TlsConfig {
     /// Own certificate and key.
     pub(super) fn identity(&self) -> Outcome<TlsIdentity> {
-        let certificate = read_credential(&self.certificate)?;
-        let key = read_credential(&self.key)?;
-        TlsIdentity::from_pem(&certificate, &key).map_err(|error| match error {
-            carecord_comm::Error::Pem { what } if what.contains("key") => {
-                unusable(&self.key, &error)
-            }
-            _ => unusable(&self.certificate, &error),
-        })
+        pairs::load(&self.certificate, &self.key)?
+            .map_err(|pairs::Unusable { path, error }| unusable(&path, &error))
     }
 
     /// The same, and behind it the pair that is to follow it, if there is one: see [`TlsConfig::next`].
     pub(super) fn identities(&self) -> Outcome<Vec<TlsIdentity>> {
         let mut identities = vec![self.identity()?];
         let next = self.next();
-        if next.certificate.exists() && next.key.exists() {
+        // Its certificate is on the disk before its key.
+        if next.key.exists() {
             match next.identity() {
                 Ok(identity) => identities.push(identity),
                 // It is not in force yet: whoever is writing it may not be done.
@@ -85,8 +77,8 @@ impl TlsConfig {
 
     /// The pair that lies beside the one in force until the channels' configurations name it: `next.crt`, `next.key`.
     pub(crate) fn next(&self) -> Self {
-        let certificate = self.certificate.with_file_name(NEXT_CERTIFICATE);
-        Self { certificate, key: self.key.with_file_name(NEXT_KEY), ..self.clone() }
+        let certificate = self.certificate.with_file_name(pairs::NEXT_CERTIFICATE);
+        Self { certificate, key: self.key.with_file_name(pairs::NEXT_KEY), ..self.clone() }
     }
 
     /// PEM texts of the roots.

@@ -1,14 +1,12 @@
 //! The operations service of a node: metrics, health, log levels, version.
 
-use carecord_comm::tls::http_server_config;
 use carecord_comm::{ClientAuth, TlsIdentity};
 use carecord_monitoring::logging::{self, Format, LogSpec};
 use carecord_monitoring::{CertificateMetrics, HealthCheck, Operations, Registry, Version};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-use super::config::NodeConfig;
-use super::files::unusable;
+use super::config::{NodeConfig, OperationsTlsConfig};
+use super::listener::ListenerTls;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -49,14 +47,15 @@ impl Observed {
         Ok(Self { registry, certificates, logspec })
     }
 
-    /// Serves with the node's certificate on the configured address until the handle is dropped; without an address nothing is served.
+    /// Serves with the node's certificate on the configured address while the process lives; without an address nothing is
+    /// served. Answers the listener's TLS, if it has any, which follows its files.
     pub(super) async fn serve(
         &self,
         config: &NodeConfig,
         identity: &TlsIdentity,
         component: &str,
         health: HealthCheck,
-    ) -> Outcome<Option<JoinHandle<()>>> {
+    ) -> Outcome<Option<ListenerTls>> {
         let Some(address) = &config.operations_address else { return Ok(None) };
         let listener = TcpListener::bind(address).await.map_err(|error| listen(address, &error))?;
         let operations = Operations {
@@ -66,14 +65,12 @@ impl Observed {
             version: Version { commit: REVISION.to_owned(), version: VERSION.to_owned() },
         };
         // A certificate is asked for; what needs one is refused without.
-        let tls = match config.operations_roots()? {
-            None => None,
-            Some(roots) => Some(
-                http_server_config(identity.clone(), ClientAuth::IfGiven, &roots)
-                    .map_err(|error| unusable(&config.tls.certificate, &error))?,
-            ),
+        let of = |tls: &OperationsTlsConfig| {
+            ListenerTls::new(identity, ClientAuth::IfGiven, &tls.client_roots)
         };
-        Ok(Some(tokio::spawn(operations.serve(listener, tls))))
+        let tls = config.operations_tls.as_ref().map(of).transpose()?;
+        tokio::spawn(operations.serve(listener, tls.as_ref().map(ListenerTls::source)));
+        Ok(tls)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use carecord_comm::tls::http_server_config;
 use carecord_comm::{ClientAuth, HandshakeClock, ServerTls, TlsIdentity};
 use carecord_consensus::Acknowledge;
 use carecord_monitoring::OrdererMetrics;
@@ -11,17 +10,16 @@ use carecord_msp::{Msp, Signer};
 use carecord_orderer::{Config, Credentials, Orderer, OwnCertificates};
 
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use super::config::NodeConfig;
 use super::expiry;
 use super::files::unusable;
+use super::listener::ListenerTls;
 use super::operations::{Observed, listen};
 use super::reload::{self, Renewable};
 use super::run::{Ended, wait_for_end};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::state::read_credential;
 
 /// Runs the orderer until it is told to end or cannot go on.
 pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()> {
@@ -39,14 +37,15 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
             None => Ok(()),
         }
     });
-    let _operations = observed.serve(config, &identity, "orderer", health).await?;
-    let _admin = administer(config, &identity, &orderer).await?;
+    let operations = observed.serve(config, &identity, "orderer", health).await?;
+    let admin = administer(config, &identity, &orderer).await?;
+    let beside: Vec<_> = operations.into_iter().chain(admin).collect();
     let shown = Shown { credentials: orderer.credentials(), listeners: identity, config };
     let joined = orderer.statuses();
     let channels = move || joined.bundles();
     let ended = tokio::select! {
         ended = wait_for_end() => ended,
-        failed = reload::follow(config, &shown, &observed.certificates) => Ended::of(failed),
+        failed = reload::follow(config, &shown, &beside, &observed.certificates) => Ended::of(failed),
         () = expiry::follow(config, &channels, &observed.certificates) => Ended::Asked,
         error = orderer.failed() => Ended::Failed(failed(config, &error)),
     };
@@ -54,28 +53,23 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     ended.outcome()
 }
 
-/// Serves channel participation until the handle is dropped; without an address it is off.
+/// Serves channel participation while the process lives; without an address it is off.
 async fn administer(
     config: &NodeConfig,
     identity: &TlsIdentity,
     orderer: &Orderer,
-) -> Outcome<Option<JoinHandle<()>>> {
+) -> Outcome<Option<ListenerTls>> {
     let Some(address) = &config.admin_address else { return Ok(None) };
     if config.admin_client_roots.is_empty() {
         let cause =
             "admin_address needs admin_client_roots: the TLS CAs of those who may administer";
         return Err(Failure::new(Code::NodeConfig, cause).at(&config.name));
     }
-    let texts = config.admin_client_roots.iter().map(|path| read_credential(path));
-    let roots = texts.collect::<Outcome<Vec<_>>>()?;
-    let tls = http_server_config(identity.clone(), ClientAuth::Require, &roots)
-        .map_err(|error| unusable(&config.tls.certificate, &error))?;
+    let tls = ListenerTls::new(identity, ClientAuth::Require, &config.admin_client_roots)?;
     let listener = TcpListener::bind(address).await.map_err(|error| listen(address, &error))?;
-    Ok(Some(tokio::spawn(carecord_monitoring::operations::serve(
-        listener,
-        Some(tls),
-        orderer.participation(),
-    ))))
+    let routes = orderer.participation();
+    tokio::spawn(carecord_monitoring::operations::serve(listener, Some(tls.source()), routes));
+    Ok(Some(tls))
 }
 
 /// What an orderer shows of itself: at its listeners, to other orderers, in blocks.

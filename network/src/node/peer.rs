@@ -39,12 +39,12 @@ pub(super) async fn run(config: &NodeConfig, observed: &Observed) -> Outcome<()>
     let handle = peer.serve(routes).await.map_err(|error| failed(config, &error))?;
     let watched = Arc::clone(&peer);
     let health = Arc::new(move || watched.health());
-    let _operations = observed.serve(config, &identity, "peer", health).await?;
+    let beside = observed.serve(config, &identity, "peer", health).await?;
     let joined = Arc::clone(&peer);
     let channels = move || joined.channels().iter().map(|channel| channel.bundle()).collect();
     let ended = tokio::select! {
         ended = wait_for_end() => ended,
-        failed = reload::follow(config, &*peer, &observed.certificates) => Ended::of(failed),
+        failed = reload::follow(config, &*peer, beside.as_slice(), &observed.certificates) => Ended::of(failed),
         () = expiry::follow(config, &channels, &observed.certificates) => Ended::Asked,
         reason = peer.failed() => {
             Ended::Failed(Failure::node(&config.name, &std::io::Error::other(reason)))

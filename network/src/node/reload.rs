@@ -16,7 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::config::NodeConfig;
 use super::files::unusable;
+use super::listener::ListenerTls;
 use crate::bringup::now_unix_s;
+use crate::certificates::Certificate;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -39,26 +41,27 @@ pub(super) trait Renewable: Send + Sync {
 /// What is on the disk, as far as it shows without reading: path, length, time.
 type Shape = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-/// Takes over what changes, until the future is dropped.
+/// Takes over what changes, until the future is dropped; `beside` are the node's further listeners.
 pub(super) async fn follow(
     config: &NodeConfig,
     node: &dyn Renewable,
+    beside: &[ListenerTls],
     metrics: &CertificateMetrics,
 ) -> Outcome<()> {
     let mut hangup = signal(SignalKind::hangup())
         .map_err(|error| Failure::new(Code::NodeStopped, error).at("SIGHUP"))?;
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut tls, mut identity) = (tls_shape(config), identity_shape(config));
+    let (mut tls, mut identity) = (tls_shape(config, beside), identity_shape(config));
     loop {
         let asked = tokio::select! {
             _ = poll.tick() => false,
             told = hangup.recv() => told.is_some(),
         };
-        let now = (tls_shape(config), identity_shape(config));
+        let now = (tls_shape(config, beside), identity_shape(config));
         if asked || now.0 != tls {
             tls = now.0;
-            report("tls", reload_tls(config, node), metrics);
+            report("tls", reload_tls(config, node, beside), metrics);
         }
         if node.signs() && (asked || now.1 != identity) {
             identity = now.1;
@@ -83,17 +86,33 @@ fn report(kind: &str, outcome: Outcome<()>, metrics: &CertificateMetrics) {
     }
 }
 
-/// Reads the TLS files anew and hands them over if they are good.
-fn reload_tls(config: &NodeConfig, node: &dyn Renewable) -> Outcome<()> {
+/// Reads the TLS files anew and hands them over if all of them are good.
+fn reload_tls(config: &NodeConfig, node: &dyn Renewable, beside: &[ListenerTls]) -> Outcome<()> {
     let roots = config.tls.root_texts()?;
     let identities = config.tls.identities()?;
-    let now = u64::try_from(now_unix_s()).unwrap_or_default();
     for identity in &identities {
-        identity
-            .check(&roots, now)
-            .map_err(|error| refused(&config.tls.certificate, error.to_string()))?;
+        check(identity, &roots).map_err(|cause| refused(&config.tls.certificate, cause))?;
     }
-    node.take_tls(&identities, roots)
+    let clients = beside.iter().map(ListenerTls::read).collect::<Outcome<Vec<_>>>()?;
+    node.take_tls(&identities, roots)?;
+    beside.iter().zip(&clients).try_for_each(|(listener, roots)| listener.take(roots))
+}
+
+/// Why a certificate cannot be shown: it is not alive, or of another CA than the node's, where it knows its own.
+fn check(identity: &TlsIdentity, roots: &[Vec<u8>]) -> Result<(), String> {
+    let now = now_unix_s();
+    if !roots.is_empty() {
+        let now = u64::try_from(now).unwrap_or_default();
+        return identity.check(roots, now).map_err(|error| error.to_string());
+    }
+    match Certificate::of_der(&identity.leaf_der()) {
+        None => Err("the certificate cannot be read".to_owned()),
+        Some(own) if own.not_after_unix_s < now => Err("the certificate has expired".to_owned()),
+        Some(own) if now < own.not_before_unix_s => {
+            Err("the certificate is not valid yet".to_owned())
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// Reads the MSP folder anew and hands it over if its signer is a living identity of its own MSP.
@@ -127,10 +146,11 @@ fn refused(path: &Path, cause: String) -> Failure {
     Failure::new(Code::Reload, cause).at(path.display())
 }
 
-fn tls_shape(config: &NodeConfig) -> Shape {
+fn tls_shape(config: &NodeConfig, beside: &[ListenerTls]) -> Shape {
     let (tls, next) = (&config.tls, config.tls.next());
     let mut files = vec![tls.certificate.clone(), tls.key.clone(), next.certificate, next.key];
     files.extend(tls.roots.iter().cloned());
+    files.extend(beside.iter().flat_map(ListenerTls::roots).cloned());
     files.into_iter().map(shape_of).collect()
 }
 

@@ -10,11 +10,12 @@ use carecord_proto::etcdraft::ConfigMetadata;
 use carecord_proto::orderer::ConsensusType;
 use prost::Message;
 
-use super::{ORDERER, files, taken};
+use super::{ORDERER, taken};
 use crate::codes::Code;
 use crate::configuring::{self, Change};
 use crate::error::{Failure, Outcome};
 use crate::node::config::NodeConfig;
+use crate::pairs;
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry, UserEntry};
 
@@ -28,12 +29,14 @@ pub(super) async fn renew(
     member: &MemberFolder,
     issued: &Issued,
 ) -> Outcome<()> {
+    // What a run before has left half done is finished first: the key in force may have its certificate beside it.
+    pairs::finish(&member.tls_certificate(), &member.tls_key())?;
     let mut old = vec![crate::state::read_credential(&member.tls_certificate())?];
     let next = NodeConfig::load(&node.config_file)?.tls.next();
     // A run that was cut short may have got as far as naming its next certificate.
     old.extend(std::fs::read(&next.certificate).ok());
     let before = taken::counts(node);
-    files::pair(&next.certificate, &next.key, issued)?;
+    pairs::put(&next.certificate, &next.key, issued)?;
     taken::wait(node, "tls", before.tls).await?;
 
     let new = Bytes::copy_from_slice(issued.certificate_pem.as_bytes());
@@ -52,7 +55,7 @@ pub(super) async fn renew(
 
     let before = taken::counts(node);
     let (certificate, key) = (member.tls_certificate(), member.tls_key());
-    files::promote((&next.certificate, &next.key), (&certificate, &key))?;
+    pairs::promote(&certificate, &key)?;
     taken::wait(node, "tls", before.tls).await?;
     for channel in session.file().channels.iter().filter(|c| c.orderers.contains(&node.name)) {
         healthy(session, channel).await?;

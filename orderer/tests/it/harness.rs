@@ -11,7 +11,6 @@ use carecord_ca::{
 };
 use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
-use carecord_comm::tls::http_server_config;
 use carecord_comm::{
     ClientAuth, ClientTls, Endpoint, HandshakeClock, HttpsClient, ServerTls, TlsIdentity, dial,
 };
@@ -383,10 +382,11 @@ impl Node {
 
     /// Serves channel participation as the node's program does.
     async fn administer(&self, orderers: &Org, orderer: &Orderer) -> tokio::task::JoinHandle<()> {
-        let tls = http_server_config(identity(&self.tls), ClientAuth::Require, &orderers.roots());
+        let tls = ServerTls::http(identity(&self.tls), ClientAuth::Require, &orderers.roots());
         let listener = TcpListener::bind(("127.0.0.1", self.admin_port)).await.unwrap();
         let routes = orderer.participation();
-        tokio::spawn(carecord_monitoring::operations::serve(listener, Some(tls.unwrap()), routes))
+        let tls = tls.unwrap().source();
+        tokio::spawn(carecord_monitoring::operations::serve(listener, Some(tls), routes))
     }
 
     fn config(&self, orderers: &Org) -> Config {

@@ -39,6 +39,7 @@ pub struct ServerTls {
     current: Arc<ArcSwap<ServerConfig>>,
     trusted: Arc<Mutex<Trusted>>,
     client_auth: ClientAuth,
+    protocol: &'static [u8],
     clock: HandshakeClock,
 }
 
@@ -93,12 +94,32 @@ impl ServerTls {
         client_roots: &[R],
         clock: HandshakeClock,
     ) -> Result<Self, Error> {
-        let config = server_config(identity.clone(), client_auth, client_roots, HTTP2, clock)?;
+        Self::speaking(HTTP2, identity, client_auth, client_roots, clock)
+    }
+
+    /// TLS for an HTTP/1.1 listener such as the operations service.
+    pub fn http<R: AsRef<[u8]>>(
+        identity: TlsIdentity,
+        client_auth: ClientAuth,
+        client_roots: &[R],
+    ) -> Result<Self, Error> {
+        Self::speaking(HTTP1, identity, client_auth, client_roots, HandshakeClock::default())
+    }
+
+    fn speaking<R: AsRef<[u8]>>(
+        protocol: &'static [u8],
+        identity: TlsIdentity,
+        client_auth: ClientAuth,
+        client_roots: &[R],
+        clock: HandshakeClock,
+    ) -> Result<Self, Error> {
+        let config = server_config(identity.clone(), client_auth, client_roots, protocol, clock)?;
         let trusted = Trusted { identity, roots: owned(client_roots), more: BTreeMap::new() };
         Ok(Self {
             current: Arc::new(ArcSwap::from_pointee(config)),
             trusted: Arc::new(Mutex::new(trusted)),
             client_auth,
+            protocol,
             clock,
         })
     }
@@ -133,7 +154,7 @@ impl ServerTls {
         roots.sort();
         roots.dedup();
         let identity = next.identity.clone();
-        let config = server_config(identity, self.client_auth, &roots, HTTP2, self.clock)?;
+        let config = server_config(identity, self.client_auth, &roots, self.protocol, self.clock)?;
         self.current.store(Arc::new(config));
         *trusted = next;
         Ok(())
@@ -144,19 +165,15 @@ impl ServerTls {
         self.client_auth == ClientAuth::Require
     }
 
+    /// What a listener of another kind asks at each connection, to find what is in force then.
+    pub fn source(&self) -> Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync> {
+        let shared = self.clone();
+        Arc::new(move || shared.config())
+    }
+
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.current.load_full()
     }
-}
-
-/// TLS for an HTTP/1.1 listener such as the operations service.
-pub fn http_server_config<R: AsRef<[u8]>>(
-    identity: TlsIdentity,
-    client_auth: ClientAuth,
-    client_roots: &[R],
-) -> Result<Arc<ServerConfig>, Error> {
-    let clock = HandshakeClock::default();
-    Ok(Arc::new(server_config(identity, client_auth, client_roots, HTTP1, clock)?))
 }
 
 // === impl ClientTls ===

@@ -1,28 +1,61 @@
 //! Certificate requests, and what a certificate says of itself.
 
-use rcgen::{CertificateParams, DistinguishedName, DnType};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use x509_parser::prelude::{ParsedExtension, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::{CertificateName, ClientError, EnrollOptions};
+use super::{CertificateName, ClientError};
+use crate::KeyKind;
 use crate::key::private_pem;
 
-/// A request for `common_name` with a new key: both PEM.
+/// What an enrolment asks for.
+#[derive(Debug, Clone, Default)]
+pub struct EnrollOptions {
+    /// `tls` or `ca`; an identity's certificate if none.
+    pub profile: Option<String>,
+    /// Host names and addresses of a TLS certificate.
+    pub hosts: Vec<String>,
+    /// Curve of the new key.
+    pub key: KeyKind,
+    /// The key that the certificate shall be for; a new one if none.
+    pub keep: Option<KeptKey>,
+    /// Attributes by name; the usual ones if none are named.
+    pub attributes: Option<Vec<String>>,
+}
+
+/// A private key, PEM, that goes on under another certificate.
+#[derive(Clone)]
+pub struct KeptKey(pub Zeroizing<String>);
+
+impl std::fmt::Debug for KeptKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptKey").finish_non_exhaustive()
+    }
+}
+
+/// A request for `common_name` and its key, new or kept: both PEM.
 pub fn certificate_request(
     common_name: &str,
     options: &EnrollOptions,
 ) -> Result<(String, Zeroizing<String>), ClientError> {
     let failed = |error: rcgen::Error| ClientError::Credential(format!("request: {error}"));
-    let key = options
-        .key
-        .generate(common_name)
-        .map_err(|error| ClientError::Credential(error.to_string()))?;
+    let key = match &options.keep {
+        Some(KeptKey(pem)) => KeyPair::from_pem(pem).map_err(failed)?,
+        None => options
+            .key
+            .generate(common_name)
+            .map_err(|error| ClientError::Credential(error.to_string()))?,
+    };
     let mut params = CertificateParams::new(options.hosts.clone()).map_err(failed)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
     let request = params.serialize_request(&key).map_err(failed)?;
     let pem = request.pem().map_err(failed)?;
-    Ok((pem, private_pem(&key)))
+    let key_pem = match &options.keep {
+        Some(KeptKey(own)) => own.clone(),
+        None => private_pem(&key),
+    };
+    Ok((pem, key_pem))
 }
 
 pub(super) fn common_name(certificate_pem: &str) -> Result<String, ClientError> {

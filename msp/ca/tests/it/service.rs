@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod good_input;
+mod lasting;
 mod support;
 mod timing;

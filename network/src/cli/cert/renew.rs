@@ -43,7 +43,6 @@ impl Renew {
             return Err(Failure::new(Code::Argument, "nobody is named")
                 .hint("--all renews every node, --node N one, --user U a person"));
         }
-        let days = self.days.unwrap_or(renewal::DAYS);
         let mut renewed = Vec::new();
         for node in nodes {
             let step = output.step(&node.name);
@@ -52,7 +51,10 @@ impl Renew {
             renewed.push((node.name.clone(), until.unix_s));
         }
         for user in users {
-            renewed.push((user.name.clone(), renewal::user(&session, user, days)?));
+            let step = output.step(&user.name);
+            let until = renewal::user(&session, user, self.days).await?;
+            step.done(until.from.said());
+            renewed.push((user.name.clone(), until.unix_s));
         }
         let now = crate::bringup::now_unix_s();
         let rows: Vec<_> = renewed

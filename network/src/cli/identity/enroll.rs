@@ -79,6 +79,7 @@ impl Wish {
             hosts: self.hosts.clone(),
             key: self.key()?,
             attributes: (!self.attributes.is_empty()).then(|| self.attributes.clone()),
+            keep: None,
         })
     }
 

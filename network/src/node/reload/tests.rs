@@ -84,7 +84,7 @@ const SPARE: &str = "name = 'x'\nmsp_id = 'x'\nmsp_dir = 'x'\ndata_dir = 'x'\nad
 #[test]
 fn a_tls_pair_is_taken_over_whole_or_not_at_all() {
     let (room, handed) = (Room::new(), Handed::default());
-    reload_tls(&room.config, &handed).unwrap();
+    reload_tls(&room.config, &handed, &[]).unwrap();
     let before = handed.tls.lock().unwrap().clone();
     let elsewhere = Organisation::create("a.test", None, days(10)).unwrap();
     let strange = elsewhere.tls("peer0", &["localhost".to_owned()], days(1)).unwrap();
@@ -98,24 +98,24 @@ fn a_tls_pair_is_taken_over_whole_or_not_at_all() {
         if let Some(key) = key {
             room.put(&room.member.tls_key(), &key.key_pem);
         }
-        let failure = reload_tls(&room.config, &handed).expect_err(what);
+        let failure = reload_tls(&room.config, &handed, &[]).expect_err(what);
         assert!(!failure.to_string().is_empty());
         assert_eq!(*handed.tls.lock().unwrap(), before, "{what}: the old one stays");
     }
     room.put(&room.member.tls_certificate(), "-----BEGIN CERTIF");
-    reload_tls(&room.config, &handed).expect_err("cut short");
+    reload_tls(&room.config, &handed, &[]).expect_err("cut short");
     room.put(&room.member.tls_certificate(), &good.certificate_pem);
     room.put(&room.member.tls_key(), &good.key_pem);
-    reload_tls(&room.config, &handed).unwrap();
+    reload_tls(&room.config, &handed, &[]).unwrap();
     assert_ne!(*handed.tls.lock().unwrap(), before);
     // The next pair stands behind the one in force, as soon as it is whole.
     let next = room.config.tls.next();
     let pair = room.tls(days(3));
     room.put(&next.key, &pair.key_pem);
-    reload_tls(&room.config, &handed).unwrap();
+    reload_tls(&room.config, &handed, &[]).unwrap();
     assert_eq!(handed.tls.lock().unwrap().len(), 1);
     room.put(&next.certificate, &pair.certificate_pem);
-    reload_tls(&room.config, &handed).unwrap();
+    reload_tls(&room.config, &handed, &[]).unwrap();
     assert_eq!(handed.tls.lock().unwrap().len(), 2);
 }
 
@@ -155,7 +155,7 @@ async fn a_change_of_files_is_noticed_and_counted() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
     };
     tokio::select! {
-        ended = follow(&room.config, &handed, &metrics) => panic!("{ended:?}"),
+        ended = follow(&room.config, &handed, &[], &metrics) => panic!("{ended:?}"),
         () = change => {}
     }
     let count = |outcome: &str| {
