@@ -43,7 +43,7 @@ pub use follow::{settle, settled};
 pub use join::{call, join_peer};
 pub(crate) use read::genesis;
 pub use read::{Current, current};
-pub use revoke::{put_lists, revocation_list};
+pub use revoke::{is_listed, lists, put_list, revocation_list};
 pub use submit::{broadcast, submit};
 
 /// Where and by whom a configuration is changed.

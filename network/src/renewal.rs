@@ -16,6 +16,8 @@ mod consenter;
 mod files;
 mod issuing;
 mod person;
+mod replaced;
+mod revoked;
 mod taken;
 
 use std::path::Path;
@@ -33,6 +35,7 @@ use crate::topology::OrganisationRole;
 
 pub use issuing::Issuer;
 pub use person::user;
+pub use revoked::{Revoked, revoke};
 
 /// Days that a renewed certificate holds, as one of bring-up.
 pub const DAYS: u32 = 365;

@@ -7,7 +7,7 @@ use carecord_ca::{Attribute, Content, Issued, Issuing, NodeRole, Person, Purpose
 use carecord_msp::{Msp, MspVersion, keystore};
 
 use super::at_ca::{self, Asked};
-use super::{DAYS, Issuer, Renewed, failed, organisation, until};
+use super::{DAYS, Issuer, Renewed, failed, organisation, replaced, until};
 use crate::bringup::now_unix_s;
 use crate::certificates::Certificate;
 use crate::codes::Code;
@@ -35,6 +35,7 @@ pub async fn user(session: &Session, user: &UserEntry, days: Option<u32>) -> Out
             (pem, tls, Issuer::Keys)
         }
     };
+    replaced::keep(user, &old.certificate, &old.credential.certificate_pem)?;
     pairs::write_public(&user.certificate_file, &certificate_pem)?;
     pairs::put(&user.tls_certificate_file, &user.tls_key_file, &tls)?;
     Ok(Renewed { unix_s: until(&certificate_pem), from })

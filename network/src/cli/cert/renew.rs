@@ -15,7 +15,7 @@ pub(in crate::cli) struct Renew {
     #[command(flatten)]
     folder: Folder,
     /// Every node, one after the other.
-    #[arg(long, conflicts_with_all = ["node", "user"])]
+    #[arg(long, conflicts_with = "node")]
     all: bool,
     /// These nodes.
     #[arg(long, value_name = "NODE")]

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use carecord_proto::common::ConfigGroup;
 use clap::Args;
 use serde_json::json;
 
-use crate::bringup::now_unix_s;
-use crate::certificates::Certificate;
 use crate::cli::target::Folder;
 use crate::codes::Code;
 use crate::configuring::{self, Change};
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(in crate::cli) struct Revoke {
     #[command(flatten)]
     folder: Folder,
-    /// People of one organisation whose CA key is in this folder.
+    /// People of one organisation: all their certificates, at its CA if that runs, and by a list in the channels.
     #[arg(long, value_name = "USER", required_unless_present = "crl")]
     user: Vec<String>,
     /// Revocation list of an organisation's CA, PEM, as `carecord identity` or a Fabric CA gives it.
@@ -42,7 +41,8 @@ pub(in crate::cli) struct Revoke {
 impl Revoke {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = Session::open(&self.folder.dir)?;
-        let (organisation, list) = self.list(&session)?;
+        let source = self.source(&session).await?;
+        let organisation = source.organisation().to_owned();
         let admin = session.file().admin(&organisation)?;
         let mut done = Vec::new();
         for channel in &session.file().channels {
@@ -59,9 +59,9 @@ impl Revoke {
                 patience: PATIENCE,
                 force: false,
             };
-            let lists = [list.clone()];
             let changed = configuring::change(&session, &change, |root| {
-                configuring::put_lists(root, &organisation, &lists)
+                let list = source.list(&session, root)?;
+                configuring::put_list(root, &organisation, &list)
             });
             done.push((channel.name.clone(), changed.await?.block));
         }
@@ -83,26 +83,39 @@ impl Revoke {
         Ok(())
     }
 
-    /// Whose list it is, and the list.
-    fn list(&self, session: &Session) -> Outcome<(String, Bytes)> {
+    async fn source(&self, session: &Session) -> Outcome<Source> {
         if let (Some(path), Some(organisation)) = (&self.crl, &self.org) {
             let text = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-            return Ok((organisation.clone(), text.into()));
+            return Ok(Source::File(organisation.clone(), text.into()));
         }
-        let mut certificates = Vec::new();
-        let mut organisation = None;
-        for name in &self.user {
-            let user = session.file().user(name)?;
-            if organisation.get_or_insert_with(|| user.organisation.clone()) != &user.organisation {
-                let cause = "these people are of several organisations; revoke one after the other";
-                return Err(Failure::new(Code::Argument, cause));
-            }
-            let text = crate::state::read_credential(&user.certificate_file)?;
-            certificates.extend(Certificate::of_pem(&text).into_iter().take(1));
+        let users = self.user.iter().map(|name| session.file().user(name));
+        let users = users.collect::<Outcome<Vec<_>>>()?;
+        renewal::revoke(session, &users).await.map(Source::People)
+    }
+}
+
+/// Where the list comes from.
+enum Source {
+    /// From a file, for an organisation.
+    File(String, Bytes),
+    /// From the CA or its keys.
+    People(renewal::Revoked),
+}
+
+// === impl Source ===
+
+impl Source {
+    fn organisation(&self) -> &str {
+        match self {
+            Self::File(organisation, _) => organisation,
+            Self::People(people) => people.organisation(),
         }
-        let organisation = organisation.unwrap_or_default();
-        let (_, authority) = renewal::organisation(session, &organisation)?;
-        let list = configuring::revocation_list(&authority, &certificates, now_unix_s())?;
-        Ok((organisation, list.into()))
+    }
+
+    fn list(&self, session: &Session, root: &ConfigGroup) -> Outcome<Bytes> {
+        match self {
+            Self::File(_, list) => Ok(list.clone()),
+            Self::People(people) => people.list(session, root),
+        }
     }
 }

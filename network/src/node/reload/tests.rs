@@ -6,6 +6,7 @@ use carecord_monitoring::Registry;
 
 use super::*;
 use crate::node::config::{LogConfig, TlsConfig};
+use crate::pairs;
 
 /// What a node was handed.
 #[derive(Default)]
@@ -165,4 +166,79 @@ async fn a_change_of_files_is_noticed_and_counted() {
     assert_eq!((count("refused"), count("applied")), (Some(1.0), Some(1.0)));
     assert_eq!(handed.tls.lock().unwrap().len(), 1);
     assert_eq!(*handed.identities.lock().unwrap(), 0, "the MSP did not change");
+}
+
+#[test]
+fn a_certificate_of_a_node_that_knows_no_roots_must_only_be_alive() {
+    let (mut room, handed) = (Room::new(), Handed::default());
+    room.config.tls.roots.clear();
+    reload_tls(&room.config, &handed, &[]).unwrap();
+    let before = handed.tls.lock().unwrap().clone();
+    let late = room.tls(expired());
+    let early =
+        room.tls(Validity { not_before: now_unix_s() + 100, not_after: now_unix_s() + 200 });
+    for (what, issued) in [("expired", &late), ("not valid yet", &early)] {
+        pairs::put(&room.member.tls_certificate(), &room.member.tls_key(), issued).unwrap();
+        let failure = reload_tls(&room.config, &handed, &[]).expect_err(what).to_string();
+        assert!(failure.contains(what), "{failure}");
+        assert_eq!(*handed.tls.lock().unwrap(), before);
+    }
+    pairs::put(&room.member.tls_certificate(), &room.member.tls_key(), &room.tls(days(2))).unwrap();
+    reload_tls(&room.config, &handed, &[]).unwrap();
+    assert_ne!(*handed.tls.lock().unwrap(), before);
+}
+
+/// A listener that lets in whom `roots` vouch for, and where it is.
+async fn listening(room: &Room, roots: &Path) -> (ListenerTls, std::net::SocketAddr) {
+    let identity = room.config.tls.identity().unwrap();
+    let roots = [roots.to_owned()];
+    let listener = ListenerTls::new(&identity, carecord_comm::ClientAuth::Require, &roots).unwrap();
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let source = Some(listener.source());
+    tokio::spawn(carecord_monitoring::operations::serve(socket, source, Default::default()));
+    (listener, address)
+}
+
+/// Whether somebody with a certificate of `organisation` gets an answer, from a server of `room`.
+async fn served(room: &Room, at: std::net::SocketAddr, organisation: &Organisation) -> bool {
+    let own = organisation.tls("admin", &[], days(1)).unwrap();
+    let own = TlsIdentity::from_pem(own.certificate_pem.as_bytes(), own.key_pem.as_bytes());
+    let roots = [room.organisation.tls_ca().certificate_pem()];
+    let client = carecord_comm::HttpsClient::new(&roots, Some(own.unwrap())).unwrap();
+    let ask = move || -> std::io::Result<String> {
+        use std::io::{Read, Write};
+        let mut stream = client.connect(std::net::TcpStream::connect(at)?, "localhost")?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = tokio::task::spawn_blocking(ask).await.unwrap();
+    answer.is_ok_and(|answer| answer.starts_with("HTTP/1"))
+}
+
+#[tokio::test]
+async fn clients_are_judged_by_the_roots_that_the_files_hold_now() {
+    let (room, handed) = (Room::new(), Handed::default());
+    let other = Organisation::create("b.test", None, days(10)).unwrap();
+    let roots = room.member.tls_certificate().with_file_name("clients.pem");
+    room.put(&roots, room.organisation.tls_ca().certificate_pem());
+    let (listener, at) = listening(&room, &roots).await;
+    assert!(served(&room, at, &room.organisation).await);
+    assert!(!served(&room, at, &other).await);
+
+    // A change of the file alone is noticed; a file that is being written changes nothing.
+    let shape = tls_shape(&room.config, std::slice::from_ref(&listener));
+    room.put(&roots, "-----BEGIN CERTIF");
+    assert_ne!(tls_shape(&room.config, std::slice::from_ref(&listener)), shape);
+    let beside = [listener];
+    reload_tls(&room.config, &handed, &beside).expect_err("half a file");
+    assert!(handed.tls.lock().unwrap().is_empty(), "all is taken over, or nothing");
+    assert!(served(&room, at, &room.organisation).await);
+
+    room.put(&roots, other.tls_ca().certificate_pem());
+    reload_tls(&room.config, &handed, &beside).unwrap();
+    assert!(served(&room, at, &other).await);
+    assert!(!served(&room, at, &room.organisation).await);
 }
