@@ -81,9 +81,12 @@ pub fn lists(root: &ConfigGroup, organisation: &str) -> Outcome<Vec<Bytes>> {
         let group = section.groups.get(organisation);
         let Some(value) = group.and_then(|group| group.values.get("MSP")) else { continue };
         let (_, fabric) = msp(&value.value, organisation)?;
-        found.extend(fabric.revocation_list);
+        for list in fabric.revocation_list {
+            if !found.contains(&list) {
+                found.push(list);
+            }
+        }
     }
-    found.dedup();
     Ok(found)
 }
 

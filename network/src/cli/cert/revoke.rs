@@ -15,6 +15,7 @@ use crate::error::{Failure, Outcome};
 use crate::output::{Output, table};
 use crate::renewal;
 use crate::session::Session;
+use crate::state::ChannelEntry;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,7 +47,7 @@ impl Revoke {
         let admin = session.file().admin(&organisation)?;
         let mut done = Vec::new();
         for channel in &session.file().channels {
-            let of_organisation = channel.organisations.contains(&organisation);
+            let of_organisation = is_on(&session, channel, &organisation);
             let named = self.channel.is_empty() || self.channel.contains(&channel.name);
             if !named || !of_organisation {
                 continue;
@@ -118,4 +119,11 @@ impl Source {
             Self::People(people) => people.list(session, root),
         }
     }
+}
+
+/// Whether the organisation is a member of the channel, or orders it.
+fn is_on(session: &Session, channel: &ChannelEntry, organisation: &str) -> bool {
+    let of =
+        |node: &String| session.file().node(node).is_ok_and(|n| n.organisation == organisation);
+    channel.organisations.iter().any(|name| name == organisation) || channel.orderers.iter().any(of)
 }
