@@ -14,6 +14,7 @@ pub mod access;
 pub mod appointments;
 pub mod audit;
 pub mod channels;
+pub mod claims;
 pub mod consent;
 pub mod error;
 pub mod events;

@@ -126,3 +126,53 @@ vocabulary! {
         Deny = "deny",
     }
 }
+
+vocabulary! {
+    /// In which money an amount is, always in its minor units.
+    Currency {
+        /// United States dollars, in cents.
+        Usd = "USD",
+        /// Euros, in cents.
+        Eur = "EUR",
+        /// The channel's own token.
+        Care = "CARE",
+    }
+}
+
+vocabulary! {
+    /// How a plan covers a service that its schedule does not name.
+    Unscheduled {
+        /// The charge is the allowed amount.
+        Charge = "charge",
+        /// Not at all.
+        None = "none",
+    }
+}
+
+vocabulary! {
+    /// Why a line of a claim was decided as it was; see [`crate::claims::adjudication`].
+    Reason {
+        /// Handed in too late.
+        Late = "late",
+        /// Service or diagnosis is excluded.
+        Excluded = "excluded",
+        /// The schedule does not name the service.
+        NotCovered = "notCovered",
+        /// The provider is outside the network.
+        Outside = "outside",
+        /// Not authorised beforehand.
+        Unauthorised = "unauthorised",
+        /// Covered.
+        Covered = "covered",
+        /// The charge exceeds the allowed amount.
+        AboveAllowed = "aboveAllowed",
+        /// The patient pays a copay.
+        Copay = "copay",
+        /// The patient pays towards the deductible.
+        Deductible = "deductible",
+        /// The patient pays a share.
+        Coinsurance = "coinsurance",
+        /// The patient pays less, since the out-of-pocket maximum is reached.
+        Maximum = "maximum",
+    }
+}
