@@ -35,11 +35,26 @@ pub enum Act {
     Grant,
     /// `consent:Revoke`.
     Revoke,
+    /// `claims:Submit` and `claims:Appeal`.
+    Claim,
+    /// `claims:Adjudicate`.
+    Adjudicate,
 }
 
 impl Schema for Act {
     fn schema() -> Value {
-        let words = ["open", "add", "addVersion", "hide", "unhide", "retract", "grant", "revoke"];
+        let words = [
+            "open",
+            "add",
+            "addVersion",
+            "hide",
+            "unhide",
+            "retract",
+            "grant",
+            "revoke",
+            "claim",
+            "adjudicate",
+        ];
         json!({"type": "string", "enum": words})
     }
 }

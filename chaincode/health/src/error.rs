@@ -56,7 +56,13 @@ pub const PROOF: &ErrorCode = &ErrorCode::new(
     Class::ProofInvalid,
     "sign the statement of the documentation with the key of the calling certificate",
 );
+/// A value is not what the ledger has the commitment of, or does not show what it is said to show.
+pub const OPENING: &ErrorCode = &ErrorCode::new(
+    "CR-CC-075",
+    Class::ProofInvalid,
+    "send the exact bytes that were committed to, of the claim's current state",
+);
 
 /// All of them, for the documentation pages.
 pub const ALL: &[&ErrorCode] =
-    &[ORG, PERSON, FOREIGN, NOT_TRANSFERABLE, ABSENT, TAKEN, STATE, LIMIT, FUNDS, PROOF];
+    &[ORG, PERSON, FOREIGN, NOT_TRANSFERABLE, ABSENT, TAKEN, STATE, LIMIT, FUNDS, PROOF, OPENING];

@@ -44,6 +44,7 @@ pub fn chaincode() -> Contracts {
         audit::contract(),
         token::contract(),
         channels::contract(),
+        claims::contract(),
     ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }

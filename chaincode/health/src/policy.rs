@@ -29,6 +29,22 @@ pub(crate) fn protect(
     Ok(())
 }
 
+/// Puts keys under two organisations that must both endorse each change: the two sides of a claim or a study.
+pub(crate) fn protect_both(
+    context: &mut Context<'_>,
+    one: &MspId,
+    other: &MspId,
+    keys: &[String],
+) -> Result<(), ContractError> {
+    let Some(policy) = home_and_one_other(one, std::slice::from_ref(other)) else {
+        return Ok(());
+    };
+    for key in keys {
+        context.stub().set_state_validation_parameter(key, policy.clone())?;
+    }
+    Ok(())
+}
+
 /// The policy `AND(home.peer, OR(other.peer, …))`, serialised; none if there is no other organisation.
 pub fn home_and_one_other(home: &MspId, orgs: &[MspId]) -> Option<Bytes> {
     let others: Vec<&MspId> = orgs.iter().filter(|org| *org != home).collect();

@@ -28,7 +28,7 @@ use crate::ids::{Id, KeyHash, MspId};
 /// The value of a key that only marks something; an empty value would be a delete.
 pub(crate) const MARK: &[u8] = &[0];
 
-fn build(object_type: &str, attributes: &[&str]) -> String {
+pub(crate) fn build(object_type: &str, attributes: &[&str]) -> String {
     composite(object_type, attributes).expect("ids hold no reserved character")
 }
 

@@ -128,18 +128,6 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// In which money an amount is, always in its minor units.
-    Currency {
-        /// United States dollars, in cents.
-        Usd = "USD",
-        /// Euros, in cents.
-        Eur = "EUR",
-        /// The channel's own token.
-        Care = "CARE",
-    }
-}
-
-vocabulary! {
     /// How a plan covers a service that its schedule does not name.
     Unscheduled {
         /// The charge is the allowed amount.
@@ -174,5 +162,29 @@ vocabulary! {
         Coinsurance = "coinsurance",
         /// The patient pays less, since the out-of-pocket maximum is reached.
         Maximum = "maximum",
+    }
+}
+
+vocabulary! {
+    /// Where a claim stands.
+    ClaimStatus {
+        /// Handed in.
+        Submitted = "submitted",
+        /// Decided.
+        Adjudicated = "adjudicated",
+        /// Appealed against, to be decided anew.
+        Appealed = "appealed",
+    }
+}
+
+vocabulary! {
+    /// What about a claim looks like fraud; see [`crate::claims`].
+    Flag {
+        /// No encounter, or one that the patient has not confirmed.
+        Unsigned = "unsigned",
+        /// More minutes than the encounter had.
+        Meter = "meter",
+        /// The practitioner was in another encounter at the same time.
+        Overlap = "overlap",
     }
 }

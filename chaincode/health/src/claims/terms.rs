@@ -6,11 +6,7 @@
 use aws_lc_rs::hmac;
 use carecord_chaincode::{ContractError, codes, json_object};
 
-use crate::{
-    claims::rounding::BASIS,
-    ids::Id,
-    vocabulary::{Currency, Unscheduled},
-};
+use crate::{claims::rounding::BASIS, ids::Id, token::Currency, vocabulary::Unscheduled};
 
 /// Largest amount of money in any place, in minor units.
 pub const AMOUNT_MAX: u64 = 1_000_000_000_000;

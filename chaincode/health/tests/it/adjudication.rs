@@ -10,7 +10,8 @@ use carecord_health::{
         terms::{Schedule, Service, Terms},
     },
     ids::Id,
-    vocabulary::{Currency, Reason, Unscheduled},
+    token::Currency,
+    vocabulary::{Reason, Unscheduled},
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,7 +39,7 @@ fn facts() -> Facts {
 
 fn terms() -> Terms {
     Terms {
-        currency: Currency::Usd,
+        currency: Currency::UsDollar,
         deductible: 0,
         coinsurance_bps: 2_000,
         outside_bps: None,
