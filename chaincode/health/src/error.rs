@@ -26,6 +26,12 @@ pub const NOT_TRANSFERABLE: &ErrorCode = &ErrorCode::new(
     Class::PermissionDenied,
     "use a currency that can be transferred, or record a receipt of fiat money",
 );
+/// The caller is not vouched for in the specialty.
+pub const SPECIALTY: &ErrorCode = &ErrorCode::new(
+    "CR-CC-027",
+    Class::PermissionDenied,
+    "let an administrator of the caller's organisation call appointments:Qualify",
+);
 /// No such thing, or none that the caller may know of.
 pub const ABSENT: &ErrorCode = &ErrorCode::new(
     "CR-CC-030",
@@ -38,6 +44,12 @@ pub const TAKEN: &ErrorCode =
 /// The thing is in another state, or has moved on.
 pub const STATE: &ErrorCode =
     &ErrorCode::new("CR-CC-050", Class::FailedPrecondition, "read it again and repeat");
+/// Others come before what the caller picked.
+pub const PICK: &ErrorCode = &ErrorCode::new(
+    "CR-CC-051",
+    Class::FailedPrecondition,
+    "pick one of the best, or call appointments:ClaimBecause with a reason",
+);
 /// A limit is reached.
 pub const LIMIT: &ErrorCode = &ErrorCode::new(
     "CR-CC-060",
@@ -64,5 +76,18 @@ pub const OPENING: &ErrorCode = &ErrorCode::new(
 );
 
 /// All of them, for the documentation pages.
-pub const ALL: &[&ErrorCode] =
-    &[ORG, PERSON, FOREIGN, NOT_TRANSFERABLE, ABSENT, TAKEN, STATE, LIMIT, FUNDS, PROOF, OPENING];
+pub const ALL: &[&ErrorCode] = &[
+    ORG,
+    PERSON,
+    FOREIGN,
+    NOT_TRANSFERABLE,
+    SPECIALTY,
+    ABSENT,
+    TAKEN,
+    STATE,
+    PICK,
+    LIMIT,
+    FUNDS,
+    PROOF,
+    OPENING,
+];

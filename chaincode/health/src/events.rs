@@ -10,6 +10,8 @@ use crate::{
     vocabulary::Decision,
 };
 
+pub use crate::appointments::events::*;
+
 /// An attempt to open a record, permitted or denied: [`RecordAccess`].
 pub const RECORD_ACCESS: &str = "RecordAccess";
 /// A record or a version of one was added: [`RecordChange`].

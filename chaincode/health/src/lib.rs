@@ -45,6 +45,7 @@ pub fn chaincode() -> Contracts {
         token::contract(),
         channels::contract(),
         claims::contract(),
+        appointments::contract(),
     ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }

@@ -1,5 +1,7 @@
 //! Certificates and keys of people who do not exist.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use carecord_proto::msp::SerializedIdentity;
 use prost::Message;
@@ -22,9 +24,10 @@ pub enum KeyKind {
 }
 
 /// A member of an organisation with a self-signed certificate; what the peer's MSP checks is not the chaincode's matter.
+#[derive(Clone)]
 pub struct TestIdentity {
     creator: Bytes,
-    key: KeyPair,
+    key: Arc<KeyPair>,
     caller: Caller,
 }
 
@@ -42,6 +45,7 @@ impl TestIdentity {
             KeyKind::Ed25519 => &PKCS_ED25519,
         };
         let key = KeyPair::generate_for(algorithm).expect("the algorithm is supported");
+        let key = Arc::new(key);
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "a random pseudonym");
         if let Some(role) = role {
@@ -51,7 +55,7 @@ impl TestIdentity {
                 attributes.into_bytes(),
             ));
         }
-        let pem = params.self_signed(&key).expect("a self-signed certificate").pem();
+        let pem = params.self_signed(&*key).expect("a self-signed certificate").pem();
         let identity =
             SerializedIdentity { mspid: msp_id.to_owned(), id_bytes: pem.into_bytes().into() };
         let creator: Bytes = identity.encode_to_vec().into();
@@ -61,7 +65,7 @@ impl TestIdentity {
 
     /// A member whose certificate a CA has issued: serialized identity and key.
     pub fn issued(creator: Bytes, key_pem: &str) -> Self {
-        let key = KeyPair::from_pem(key_pem).expect("a key");
+        let key = Arc::new(KeyPair::from_pem(key_pem).expect("a key"));
         let caller = Caller::from_creator(&creator).expect("a certificate");
         Self { creator, key, caller }
     }

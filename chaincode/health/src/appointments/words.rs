@@ -44,7 +44,7 @@ vocabulary! {
         /// Ophthalmology.
         Ophthalmology = "eyes",
         /// Ear, nose and throat.
-        EarNoseThroat = "ear-nose-throat",
+        EarNoseThroat = "ear-nose",
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod adjudication;
+mod appointments;
 mod audit;
 mod channels;
 mod claims;

@@ -1,0 +1,7 @@
+//! Slots, requests, batches, picks and visits, as their callers meet them.
+
+mod batches;
+mod claims;
+mod clinic;
+mod refusals;
+mod visits;
