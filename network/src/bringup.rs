@@ -26,7 +26,7 @@ mod stop;
 
 pub use cas::{add as add_ca, add_all as add_cas};
 pub(crate) use cas::{registrar as ca_registrar, secret_file, tls as ca_tls};
-pub(crate) use credentials::{enrol, failure as ca_failure, tree as tree_of};
+pub(crate) use credentials::{enrol, failure as ca_failure, load as load_cas, tree as tree_of};
 pub use deploy::deploy;
 pub(crate) use files::user_entry;
 pub use health::get as http_get;

@@ -39,7 +39,7 @@ pub fn enrol_all(
     let tree = if entry.role == "orderer" { Tree::Orderers } else { Tree::Peers };
     let folder = OrganisationFolder::new(&dir.organizations(), tree, &entry.domain)
         .map_err(crate::bringup::ca_failure)?;
-    let ca = folder.load().map_err(crate::bringup::ca_failure)?;
+    let ca = crate::bringup::load_cas(&folder).map_err(crate::bringup::ca_failure)?;
     let now = crate::bringup::now_unix_s();
     let mut users = Vec::with_capacity(people.len());
     for person in people {

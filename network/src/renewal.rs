@@ -25,6 +25,7 @@ use std::path::Path;
 use carecord_ca::Organisation;
 use carecord_ca::layout::OrganisationFolder;
 
+use crate::bringup::{ca_failure, load_cas};
 use crate::certificates::Certificate;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -35,6 +36,7 @@ use crate::topology::OrganisationRole;
 
 pub use issuing::Issuer;
 pub use person::user;
+pub use replaced::is_replaced;
 pub use revoked::{Revoked, revoke};
 
 /// Days that a renewed certificate holds, as one of bring-up.
@@ -84,10 +86,11 @@ pub(crate) fn organisation(
     name: &str,
 ) -> Outcome<(OrganisationFolder, Organisation)> {
     let folder = folder_of(session, name)?;
-    let authority = folder.load().map_err(|error| {
-        Failure::new(Code::Renew, error)
+    let authority = load_cas(&folder).map_err(|error| match error {
+        carecord_ca::Error::File { .. } => Failure::new(Code::Renew, error)
             .at(name)
-            .hint("the keys of the organisation's CAs are not here: enrol again at its CA")
+            .hint("the keys of the organisation's CAs are not here: enrol again at its CA"),
+        other => ca_failure(other),
     })?;
     Ok((folder, authority))
 }

@@ -14,7 +14,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Authority, Error, Issued, Organisation};
+use crate::{Authority, Error, Issued, Organisation, sealed_key};
 
 /// Permissions of a private key's file.
 pub(crate) const KEY_MODE: u32 = 0o600;
@@ -101,20 +101,43 @@ impl OrganisationFolder {
         })
     }
 
-    /// Writes both CAs and the verifying MSP.
+    /// Writes both CAs and the verifying MSP, the CAs' keys as they are.
     pub fn write(&self, organisation: &Organisation) -> Result<(), Error> {
-        write_authority(&self.root.join("ca"), &ca_file(&self.domain), organisation.ca())?;
-        let tls_ca = organisation.tls_ca();
-        write_authority(&self.root.join("tlsca"), &tls_ca_file(&self.domain), tls_ca)?;
+        self.write_sealed(organisation, None)
+    }
+
+    /// The same with the CAs' keys encrypted, if there is a passphrase.
+    pub fn write_sealed(
+        &self,
+        organisation: &Organisation,
+        passphrase: Option<&str>,
+    ) -> Result<(), Error> {
+        let write = |folder: &str, file: String, authority: &Authority| {
+            write_authority(&self.root.join(folder), &file, authority, passphrase)
+        };
+        write("ca", ca_file(&self.domain), organisation.ca())?;
+        write("tlsca", tls_ca_file(&self.domain), organisation.tls_ca())?;
         write_msp(&self.msp(), organisation)
     }
 
     /// Reads both CAs, so that the organisation can go on issuing.
     pub fn load(&self) -> Result<Organisation, Error> {
+        self.load_sealed(None)
+    }
+
+    /// The same; keys that are encrypted need their passphrase.
+    pub fn load_sealed(&self, passphrase: Option<&str>) -> Result<Organisation, Error> {
         let load = |folder: &str, file: String| {
             let folder = self.root.join(folder);
             let certificate = read(&folder.join(&file))?;
-            let key = zeroize::Zeroizing::new(read(&folder.join(KEY_FILE))?);
+            let path = folder.join(KEY_FILE);
+            let key = zeroize::Zeroizing::new(read(&path)?);
+            let key = sealed_key::open(&key, passphrase).map_err(|error| match error {
+                Error::Authority { reason, .. } => {
+                    Error::Authority { name: path.display().to_string(), reason }
+                }
+                other => other,
+            })?;
             Authority::load(&folder.join(file).display().to_string(), &certificate, &key)
         };
         let ca = load("ca", ca_file(&self.domain))?;
@@ -185,9 +208,20 @@ fn tls_ca_file(domain: &str) -> String {
     format!("tlsca.{domain}-cert.pem")
 }
 
-fn write_authority(folder: &Path, file: &str, authority: &Authority) -> Result<(), Error> {
+fn write_authority(
+    folder: &Path,
+    file: &str,
+    authority: &Authority,
+    passphrase: Option<&str>,
+) -> Result<(), Error> {
     write_file(&folder.join(file), authority.certificate_pem(), PUBLIC_MODE)?;
-    write_file(&folder.join(KEY_FILE), authority.key_pem(), KEY_MODE)
+    let key = folder.join(KEY_FILE);
+    match passphrase {
+        Some(passphrase) => {
+            write_file(&key, &sealed_key::seal(authority.key_pem(), passphrase)?, KEY_MODE)
+        }
+        None => write_file(&key, authority.key_pem(), KEY_MODE),
+    }
 }
 
 /// The part of an MSP folder that verifying and local MSPs share.

@@ -10,7 +10,7 @@ use carecord_ca::layout::{OrganisationFolder, Tree};
 use carecord_ca::service::{CaConfig, KeyFiles, Limits, RegistrarConfig};
 use carecord_ca::{Cost, Issued, Organisation, Validity, make_secret};
 
-use super::credentials::failure;
+use super::credentials::{failure, load};
 use super::{ports, scrape};
 use crate::error::{Failure, Outcome};
 use crate::node::config::{LogConfig, NodeConfig, OperationsTlsConfig, TlsConfig};
@@ -194,7 +194,7 @@ fn node_config(
 }
 
 fn write_tls(dir: &NetworkDir, folder: &OrganisationFolder, node: &NodeEntry) -> Outcome<()> {
-    let organisation = folder.load().map_err(failure)?;
+    let organisation = load(folder).map_err(failure)?;
     let issued = tls(&organisation, node, TLS_DAYS)?;
     let tls = dir.node(&node.name).join("tls");
     replace_file(&tls.join("server.crt"), issued.certificate_pem.as_bytes())?;

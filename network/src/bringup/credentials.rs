@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use carecord_ca::layout::{MemberFolder, OrganisationFolder, Tree};
+use carecord_ca::service::PASSPHRASE_VARIABLE;
 use carecord_ca::{Error, NodeRole, Organisation, Person, Validity, pseudonym};
+use zeroize::Zeroizing;
 
-use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::topology::{self, OrganisationRole, Topology};
 
@@ -35,10 +36,18 @@ pub(super) fn make(topology: &Topology, organizations: &Path, now: i64) -> Outco
 
 /// A failure of the CA library as the user sees it.
 pub(crate) fn failure(error: Error) -> Failure {
-    match error {
-        Error::File { path, source } => Failure::file(&path, &source),
-        other => Failure::new(Code::Authority, other),
-    }
+    crate::node::ca::failure(error)
+}
+
+/// The passphrase that CAs' keys are encrypted under, if the operator has set one.
+fn passphrase() -> Option<Zeroizing<String>> {
+    let text = std::env::var(PASSPHRASE_VARIABLE).ok().map(Zeroizing::new);
+    text.filter(|text| !text.is_empty())
+}
+
+/// The CAs of an organisation, whose keys are in its folder.
+pub(crate) fn load(folder: &OrganisationFolder) -> Result<Organisation, Error> {
+    folder.load_sealed(passphrase().as_ref().map(|text| text.as_str()))
 }
 
 /// Enrols `person`, whose certificate a patient's pseudonym or the full name stands in, and writes the folder.
@@ -68,7 +77,8 @@ fn make_organisation(
     let country = described.country.as_deref();
     let organisation = Organisation::create(&described.domain, country, validity)?;
     let folder = OrganisationFolder::new(organizations, tree(described.role), &described.domain)?;
-    folder.write(&organisation)?;
+    let passphrase = passphrase();
+    folder.write_sealed(&organisation, passphrase.as_ref().map(|text| text.as_str()))?;
     for node in topology.nodes_of(&described.name) {
         make_node(&organisation, &folder, node, now)?;
     }
@@ -89,7 +99,7 @@ pub(super) fn more_nodes(
     now: i64,
 ) -> Result<Made, Error> {
     let folder = OrganisationFolder::new(organizations, tree(described.role), &described.domain)?;
-    let organisation = folder.load()?;
+    let organisation = load(&folder)?;
     for node in topology.nodes_of(&described.name) {
         make_node(&organisation, &folder, node, now)?;
     }

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use carecord_ca::service::PASSPHRASE_VARIABLE;
+
 use super::{health, ports};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -83,7 +85,12 @@ fn spawn(node: &NodeEntry, log_begin: u64) -> Outcome<Child> {
         .open(&node.log_file)
         .map_err(|error| failed(&node.log_file, &error))?;
     let errors = log.try_clone().map_err(|error| failed(&node.log_file, &error))?;
-    let child = Command::new(&own)
+    let mut command = Command::new(&own);
+    if node.role != super::cas::ROLE {
+        // The passphrase of CAs' keys is nothing for anybody else.
+        command.env_remove(PASSPHRASE_VARIABLE);
+    }
+    let child = command
         .args(["node", "run", &node.role, "--config"])
         .arg(&node.config_file)
         .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! Certificates of people that were replaced by newer ones for the same key. They hold until they end, so whoever takes a
 //! person's rights back must name them, too; not every one of them is known to a CA.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::certificates::{self, Certificate};
 use crate::error::{Failure, Outcome};
@@ -13,6 +13,11 @@ const FOLDER: &str = "replaced";
 fn folder(user: &UserEntry) -> PathBuf {
     let home = user.certificate_file.ancestors().nth(3);
     home.map(|home| home.join(FOLDER)).unwrap_or_else(|| FOLDER.into())
+}
+
+/// Whether a file holds a certificate that was replaced.
+pub fn is_replaced(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|folder| folder == FOLDER)
 }
 
 /// Keeps the certificate that is about to be replaced.

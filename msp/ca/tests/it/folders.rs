@@ -84,6 +84,30 @@ fn a_ca_that_is_loaded_again_issues_certificates_that_hold() {
 }
 
 #[test]
+fn keys_of_cas_that_are_encrypted_open_under_their_passphrase_only() {
+    let fixture = Fixture::new();
+    let home = fixture.root.path().join("peerOrganizations/ward.example.com");
+    fixture.folder.write_sealed(&fixture.organisation, Some("four small words")).unwrap();
+    for folder in ["ca", "tlsca"] {
+        let path = home.join(folder).join("priv_sk");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{folder}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{folder}");
+    }
+    for wrong in [None, Some(""), Some("four small word")] {
+        let error = fixture.folder.load_sealed(wrong).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("passphrase") && error.contains("priv_sk"), "{error}");
+    }
+    let opened = fixture.folder.load_sealed(Some("four small words")).unwrap();
+    assert_eq!(opened.ca().certificate_pem(), fixture.organisation.ca().certificate_pem());
+    // Keys as bring-up made them without a passphrase go on.
+    fixture.folder.write(&fixture.organisation).unwrap();
+    fixture.folder.load_sealed(Some("four small words")).unwrap();
+    fixture.folder.load().unwrap();
+}
+
+#[test]
 fn a_ca_whose_key_is_anothers_is_refused() {
     let (one, two) = (Fixture::new(), Fixture::new());
     let ca = |fixture: &Fixture| fixture.root.path().join("peerOrganizations/ward.example.com/ca");

@@ -11,6 +11,7 @@ use crate::certificates::{self, Certificate};
 use crate::codes::Code;
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::{Output, table};
+use crate::renewal;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Check {
@@ -28,6 +29,8 @@ impl Check {
     pub(super) fn run(self, output: Output) -> Outcome<()> {
         let mut found =
             certificates::below(&self.dir).map_err(|error| Failure::file(&self.dir, &error))?;
+        // What was replaced may end: nobody shows it any more.
+        found.retain(|(path, _)| !renewal::is_replaced(path));
         if found.is_empty() {
             return Err(Failure::new(Code::Argument, "there is no certificate in this folder")
                 .at(self.dir.display())

@@ -91,6 +91,16 @@ impl Revoke {
         }
         let users = self.user.iter().map(|name| session.file().user(name));
         let users = users.collect::<Outcome<Vec<_>>>()?;
+        // Asked before anything is done: the update would be refused for it after the CA has revoked them.
+        for user in &users {
+            let admin = session.file().admin(&user.organisation)?;
+            if admin.certificate_file == user.certificate_file {
+                let cause = "this administrator signs the update and would no longer be one";
+                return Err(Failure::new(Code::ConfigDangerous, cause)
+                    .at(&user.name)
+                    .hint("nothing was revoked; let another administrator of the organisation sign, with `carecord channel config`"));
+            }
+        }
         renewal::revoke(session, &users).await.map(Source::People)
     }
 }
