@@ -1,7 +1,8 @@
 //! The puller: follows one orderer of a channel after the other and brings its blocks to the committer.
 //!
-//! Place in the flow: between the orderer's deliver service and `committer.rs`. A source that ends, stays silent in
-//! connecting or sends a bad block is left for the next one, after a pause that grows while nothing is gained.
+//! Place in the flow: between the orderer's deliver service and `committer.rs`. A source that ends or sends a bad block is
+//! left for the next one, after a pause that grows while nothing is gained. One that has had no block for a while is left
+//! too, without a pause and without a word in the log: mostly there is none, but it may be cut off from the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,11 +30,16 @@ use crate::{
 /// The first pause after a source was lost, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// How long a source may have no block before the next is asked.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Why a source was left.
 #[derive(Debug, thiserror::Error)]
 enum Left {
     #[error("{0}")]
     Source(String),
+    #[error("it had no block for {} s", SILENCE.as_secs())]
+    Silent,
     #[error(transparent)]
     Stop(#[from] Stop),
 }
@@ -58,6 +64,11 @@ pub(crate) async fn pull(peer: Arc<Peer>, channel: Arc<Channel>) {
                 return;
             }
             let address = &orderer.node.address;
+            if matches!(left, Left::Silent) {
+                tracing::debug!(channel = channel.id(), orderer = address, "source silent");
+                pause = PAUSES.0;
+                continue;
+            }
             tracing::warn!(channel = channel.id(), orderer = address, reason = %left, "source left");
             if channel.ledger().height() > before {
                 pause = PAUSES.0;
@@ -84,18 +95,25 @@ async fn follow(
     // The request stays open after the one envelope; closing it would end the stream of blocks.
     let request = tokio_stream::once(seek).chain(tokio_stream::pending());
     let mut client = orderer.client();
-    // Some orderers answer nothing, not even headers, before the next block, so this is not bounded in time: that the
-    // orderer can be reached at all is the connection's matter, whose set-up and pings are.
-    let opened = client.deliver(request).await;
+    // Some orderers answer nothing, not even headers, before the next block.
+    let Ok(opened) = tokio::time::timeout(SILENCE, client.deliver(request)).await else {
+        return Err(Left::Silent);
+    };
     let mut blocks =
         opened.map_err(|status| Left::Source(status.message().to_owned()))?.into_inner();
-    tracing::info!(channel = channel.id(), orderer = orderer.node.address, start, "following");
+    tracing::debug!(channel = channel.id(), orderer = orderer.node.address, start, "following");
     let (hand_over, mut committing) = committing(peer, channel);
     loop {
         let response = tokio::select! {
             // A bad block or a halt is learnt from the committing side.
             ended = &mut committing => return Err(ended_with(ended)),
-            response = blocks.message() => response,
+            response = tokio::time::timeout(SILENCE, blocks.message()) => response,
+        };
+        let Ok(response) = response else {
+            return Err(match drained(hand_over, committing, "").await {
+                Left::Source(_) => Left::Silent,
+                left => left,
+            });
         };
         let response = match response {
             Ok(Some(response)) => response,

@@ -54,6 +54,37 @@ async fn a_second_orderer_is_followed_when_the_first_goes_away() {
     world.caught_up(0).await;
 }
 
+/// The connection stands and is answered, so nothing but its silence tells.
+#[tokio::test]
+async fn an_orderer_that_has_no_more_blocks_than_it_had_is_left_for_one_that_has() {
+    let mut world = World::without_peers(&["AMSP"]).await;
+    let address = world.orderer.as_ref().expect("it runs").address().to_string();
+    world.orderer.take().expect("it runs").stop(Duration::from_millis(10)).await;
+    let stuck = world.solo.stuck();
+    let stuck_handle = stuck.serve("127.0.0.1:0").await;
+    let node = carecord_peer::RemoteNode {
+        msp_id: "OrdererMSP".to_owned(),
+        address: stuck_handle.address().to_string(),
+        tls_roots: Vec::new(),
+        server_name: None,
+    };
+    world.add_peer(0, |config| config.orderers = vec![node]).await;
+    // By now it follows the stuck one, the only one there is.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.orderer = Some(world.solo.serve(&address).await);
+    world.solo.order(vec![odd("one")]);
+    let channel = world.peer(0).channel(CHANNEL).expect("joined");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(channel.ledger().height(), 1, "the stuck one is followed");
+    for _ in 0..40 {
+        if channel.ledger().height() == 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("the peer stays with an orderer that has nothing");
+}
+
 #[tokio::test]
 async fn a_peer_that_was_away_catches_up_and_keeps_what_it_had() {
     let mut world = World::new(&["AMSP"]).await;

@@ -54,6 +54,11 @@ impl Solo {
         Self { mood: Arc::default(), spoil: Arc::default(), ..self.clone() }
     }
 
+    /// Another orderer that will never have more blocks than there are now: cut off from the others, and not aware of it.
+    pub(crate) fn stuck(&self) -> Self {
+        Self { height: Arc::new(watch::Sender::new(self.height())), ..self.twin() }
+    }
+
     pub(crate) fn begin(&self, genesis: &Block) {
         self.blocks.lock().unwrap().push(genesis.clone());
         self.height.send_replace(1);
