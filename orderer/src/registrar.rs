@@ -78,11 +78,12 @@ impl Registrar {
                 self.folders.create(bundle.channel_id(), block)?;
             }
         }
-        self.folders.channels()?.iter().try_for_each(|name| self.open(name))
+        self.folders.channels()?.iter().try_for_each(|name| self.open(name, false))
     }
 
-    fn open(&self, name: &str) -> Result<(), Error> {
-        let (channel, task) = crate::channel::open(&self.host, &self.folders.folder(name)?)?;
+    fn open(&self, name: &str, joined_now: bool) -> Result<(), Error> {
+        let folder = self.folders.folder(name)?;
+        let (channel, task) = crate::channel::open(&self.host, &folder, joined_now)?;
         channel.state().measure(&self.host.metrics, name);
         self.registry.insert(channel);
         self.tasks.lock().insert(name.to_owned(), task);
@@ -97,7 +98,7 @@ impl Registrar {
             return Err(Refusal::Exists);
         }
         self.folders.create(channel, block)?;
-        if let Err(error) = self.open(channel) {
+        if let Err(error) = self.open(channel, true) {
             // What cannot be opened now cannot be opened at the next start either.
             let gone = self.folders.remove(channel)?;
             storage::delete(&gone)?;

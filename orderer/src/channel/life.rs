@@ -89,13 +89,16 @@ impl Life {
         let mut config = carecord_consensus::Config::new(own, rand::random());
         config.acknowledge = self.host.config.acknowledge;
         shared.greeting.begin(own, restored.term(), restored.log_end());
+        let proven = is_proven(&restored);
         let entries = Box::new(Entries(Arc::clone(&shared.log)));
         let core = ChannelCore::new(config, params.clone(), restored, entries)?;
         let (reports, reported) = mpsc::unbounded_channel();
         let (fatal, metrics) = (self.host.fatal.clone(), self.host.metrics.clone());
         let writer = Writer::start(&shared.name, appender, reports, fatal, metrics)?;
         tracing::info!(channel = shared.name, own, "consenter");
-        shared.show(State::Active { leader: None, is_self: false }, &self.host.metrics);
+        if proven {
+            shared.show(State::Active { leader: None, is_self: false }, &self.host.metrics);
+        }
         let owner = Owner::new(Start {
             core,
             own,
@@ -131,6 +134,12 @@ impl Life {
     async fn wait_for_end(&mut self) {
         super::follower::refuse(&mut self.inputs, "the channel is halted").await;
     }
+}
+
+/// Whether this node may call itself a consenter before a leader has taken it for one. Who never voted may be one that lost
+/// its data, and the others may be about to refuse it.
+pub(super) fn is_proven(restored: &Restored) -> bool {
+    restored.term() > 0 || restored.newest_consenter_ids().len() == 1
 }
 
 /// Makes durable what is noted of the other consenters, now and then.

@@ -19,10 +19,12 @@ use crate::cluster::{Greeting, Members, Pins};
 use crate::host::Host;
 use crate::storage::{self, Folder, Log};
 
-/// Opens a channel's log and starts the task that drives it.
+/// Opens a channel's log and starts the task that drives it. A channel that an administrator has joined just now is
+/// believed to be new, as Fabric's answer to the join says it.
 pub(crate) fn open(
     host: &Arc<Host>,
     folder: &Folder,
+    joined_now: bool,
 ) -> Result<(ChannelHandle, JoinHandle<()>), Error> {
     let opened = storage::open(folder.path())?;
     let stored = opened.restored.as_ref().map_or(0, Restored::stored);
@@ -53,7 +55,8 @@ pub(crate) fn open(
         barred: Mutex::new(Shared::read_barred(folder)?),
     });
     let name = shared.name.as_str();
-    if shared.is_whole() && shared.own_id(host).is_some() {
+    let proven = opened.restored.as_ref().is_some_and(super::life::is_proven);
+    if (proven || joined_now) && shared.is_whole() && shared.own_id(host).is_some() {
         shared.state.send_replace(State::Active { leader: None, is_self: false });
     }
     host.metrics.raft.cluster_size.with_label_values(&[name]).set(consenters as i64);

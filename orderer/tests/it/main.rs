@@ -9,6 +9,7 @@ mod configs;
 mod consenters;
 mod deliver;
 mod harness;
+mod joining;
 mod membership;
 mod participation;
 mod rows;

@@ -48,7 +48,11 @@ impl Owner<'_> {
         if leader.is_some() {
             metrics.leader_changes.with_label_values(&[name]).inc();
         }
-        self.start.shared.state.send_replace(State::Active { leader, is_self });
+        let shared = &self.start.shared;
+        let follows = matches!(*shared.state.borrow(), State::Following { .. });
+        if leader.is_some() || !follows {
+            shared.show(State::Active { leader, is_self }, &self.start.host.metrics);
+        }
     }
 
     pub(super) fn halted(&mut self, reason: String) {
