@@ -42,7 +42,7 @@ pub use files::Proposal;
 pub use follow::{settle, settled};
 pub use join::{call, join_peer};
 pub(crate) use read::genesis;
-pub use read::{Current, current};
+pub use read::{Current, current, join_block};
 pub use revoke::{is_listed, lists, put_list, revocation_list};
 pub use submit::{broadcast, submit};
 

@@ -57,6 +57,15 @@ pub fn standing(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<S
     serde_json::from_slice(&body).map_err(|error| unreadable(node, &error))
 }
 
+/// Whether `node` is on `channel`, in whatever state.
+pub fn is_on(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<bool> {
+    let answer = call(session, node, &Request::get(format!("{CHANNELS}/{channel}")))?;
+    match answer.status {
+        404 => Ok(false),
+        _ => answer.expect(node, 200).map(|_| true),
+    }
+}
+
 /// Whether `node` answers at all: asked of each before the first of several is changed.
 pub fn answers(session: &Session, node: &NodeEntry) -> Outcome<()> {
     call(session, node, &Request::get(CHANNELS.to_owned()))?.expect(node, 200).map(|_| ())

@@ -250,6 +250,16 @@ impl NetworkDir {
         let json = serde_json::to_vec_pretty(file).expect("names and paths have a JSON form");
         replace_file(&self.network_file(), &json)
     }
+
+    /// Notes in `network.json` who is on `channel`; nothing if the network has no such channel.
+    pub fn edit_channel(&self, channel: &str, edit: impl FnOnce(&mut ChannelEntry)) -> Outcome<()> {
+        let mut file = self.read()?;
+        let Some(entry) = file.channels.iter_mut().find(|entry| entry.name == channel) else {
+            return Ok(());
+        };
+        edit(entry);
+        self.write(&file)
+    }
 }
 
 #[derive(Deserialize)]

@@ -24,12 +24,14 @@ mod ledger_tools;
 mod lifecycle;
 mod main_job;
 mod operator_mistakes;
+mod osnadmin;
 mod renewal_at_ca;
 mod suites;
 mod syncs;
 mod threats;
 mod under_load;
 mod verifier;
+mod wiped_orderer;
 
 /// Every check of every group.
 pub(super) fn all() -> Vec<Check> {
@@ -53,6 +55,8 @@ pub(super) fn all() -> Vec<Check> {
         renewal_at_ca::CHECKS,
         ledger_tools::CHECKS,
         lifecycle::CHECKS,
+        osnadmin::CHECKS,
+        wiped_orderer::CHECKS,
         under_load::CHECKS,
         operator_mistakes::CHECKS,
         bench::CHECKS,

@@ -1,6 +1,7 @@
 //! The first block of each channel.
 
 use std::path::Path;
+use std::time::Duration;
 
 use carecord_channel::genesis::{ChannelLevel, ChannelSpec, OrganizationSpec, genesis_block};
 use carecord_msp::keystore;
@@ -44,6 +45,24 @@ pub(super) fn write(
     replace_file(&dir.genesis(&channel.name), &block.encode_to_vec())
 }
 
+/// When `channel` cuts blocks and how its orderers keep together, as its topology has it.
+pub(crate) fn settings(spec: &mut ChannelSpec, channel: &Channel) {
+    let (batch, raft) = (channel.batch, channel.raft);
+    spec.orderer.raft = Options {
+        tick_interval: format!("{}ms", raft.tick_ms),
+        election_tick: raft.election_ticks,
+        heartbeat_tick: raft.heartbeat_ticks,
+        max_inflight_blocks: raft.max_inflight_blocks,
+        snapshot_interval_size: raft.snapshot_interval_bytes,
+    };
+    spec.orderer.batch_size = BatchSize {
+        max_message_count: batch.max_messages,
+        absolute_max_bytes: batch.max_bytes,
+        preferred_max_bytes: batch.preferred_bytes,
+    };
+    spec.orderer.batch_timeout = Duration::from_millis(u64::from(batch.timeout_ms));
+}
+
 // === impl Parts ===
 
 impl Parts<'_> {
@@ -53,20 +72,7 @@ impl Parts<'_> {
         spec.level = ChannelLevel::V3_0;
         spec.orderer.organizations = self.orderer_organisations(channel)?;
         spec.orderer.consenters = self.consenters(channel)?;
-        spec.orderer.raft = Options {
-            tick_interval: format!("{}ms", channel.raft.tick_ms),
-            election_tick: channel.raft.election_ticks,
-            heartbeat_tick: channel.raft.heartbeat_ticks,
-            max_inflight_blocks: channel.raft.max_inflight_blocks,
-            snapshot_interval_size: channel.raft.snapshot_interval_bytes,
-        };
-        spec.orderer.batch_size = BatchSize {
-            max_message_count: channel.batch.max_messages,
-            absolute_max_bytes: channel.batch.max_bytes,
-            preferred_max_bytes: channel.batch.preferred_bytes,
-        };
-        spec.orderer.batch_timeout =
-            std::time::Duration::from_millis(u64::from(channel.batch.timeout_ms));
+        settings(&mut spec, channel);
         spec.application.organizations = channel
             .organisations
             .iter()

@@ -1,12 +1,21 @@
 //! A network is ready when every node serves its channels: the orderers have a leader, the peers have joined.
+//!
+//! An orderer that lost its data folder, and whose own configuration names no first blocks because it came later, knows
+//! nothing of its channels: it is handed the configuration that the other orderers have. It follows from then on, and does
+//! not vote before it is removed from the consenters and added again.
 
 use std::time::{Duration, Instant};
 
+use prost::Message;
+
 use crate::chain;
+use crate::codes::Code;
+use crate::configuring;
 use crate::error::Outcome;
 use crate::output::Output;
+use crate::participation;
 use crate::session::Session;
-use crate::state::NodeEntry;
+use crate::state::{ChannelEntry, NodeEntry};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -21,7 +30,7 @@ pub async fn ready(session: &Session, patience: Duration, output: Output) -> Out
                 || (node.role == "peer" && channel.organisations.contains(&node.organisation));
             if serves {
                 step.progress(&format!("{} on {}", channel.name, node.name));
-                wait(session, node, &channel.name, deadline).await?;
+                wait(session, node, channel, deadline).await?;
             }
         }
     }
@@ -33,14 +42,29 @@ pub async fn ready(session: &Session, patience: Duration, output: Output) -> Out
 async fn wait(
     session: &Session,
     node: &NodeEntry,
-    channel: &str,
+    channel: &ChannelEntry,
     deadline: Instant,
 ) -> Outcome<()> {
     loop {
-        match chain::tip(session, node, channel).await {
+        let mut failure = match chain::tip(session, node, &channel.name).await {
             Ok(_) => return Ok(()),
-            Err(failure) if Instant::now() >= deadline => return Err(failure),
-            Err(_) => tokio::time::sleep(POLL).await,
+            Err(failure) => failure,
+        };
+        if node.role == "orderer" && failure.code() == Code::NoBlock.text() {
+            failure = take_in(session, node, channel).await.err().unwrap_or(failure);
         }
+        if Instant::now() >= deadline {
+            return Err(failure);
+        }
+        tokio::time::sleep(POLL).await;
     }
+}
+
+/// Hands an orderer that is not on its channel the configuration in force.
+async fn take_in(session: &Session, node: &NodeEntry, channel: &ChannelEntry) -> Outcome<()> {
+    if participation::is_on(session, node, &channel.name)? {
+        return Ok(());
+    }
+    let block = configuring::join_block(session, channel, node).await?;
+    participation::join(session, node, &block.encode_to_vec())
 }

@@ -1,6 +1,7 @@
 //! Consenters and where orderers are reached: two places of a configuration that are kept in step.
 
-use carecord_proto::common::{ConfigGroup, ConfigValue, OrdererAddresses};
+use carecord_channel::Bundle;
+use carecord_proto::common::{Block, ConfigGroup, ConfigValue, OrdererAddresses};
 use carecord_proto::etcdraft::{ConfigMetadata, Consenter};
 use carecord_proto::orderer::ConsensusType;
 use prost::Message;
@@ -50,6 +51,16 @@ pub fn add(root: &mut ConfigGroup, file: &NetworkFile, node: &NodeEntry) -> Outc
             list.push(node.address.clone());
         }
     })
+}
+
+/// Whether the configuration in `block` names `node` among the consenters.
+pub fn names(block: &Block, node: &NodeEntry) -> bool {
+    let Ok(bundle) = Bundle::from_block(block) else { return false };
+    let raft = bundle.orderer().and_then(|orderer| orderer.raft());
+    let is = |other: &Consenter| {
+        node.cluster_address.as_deref() == Some(&format!("{}:{}", other.host, other.port))
+    };
+    raft.is_some_and(|raft| raft.consenters.iter().any(is))
 }
 
 /// Takes `node` from the consenters, and its address from those of its organisation.

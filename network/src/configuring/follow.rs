@@ -57,7 +57,7 @@ pub async fn settled(
 }
 
 /// The block of the update, among the configuration blocks after `before`.
-async fn find(
+pub(super) async fn find(
     session: &Session,
     channel: &ChannelEntry,
     user: &UserEntry,

@@ -36,24 +36,51 @@ pub async fn current(
     channel: &ChannelEntry,
     user: &UserEntry,
 ) -> Outcome<Current> {
-    let mut last = None;
+    let mut failed: Option<Failure> = None;
     for name in &channel.orderers {
         match from(session, session.file().node(name)?, user, channel).await {
             Ok(current) => return Ok(current),
-            Err(failure) if is_absence(&failure) => last = Some(failure),
+            // One that is away may know what the others do not, so that is what is told.
+            Err(failure) if is_absence(&failure) => {
+                let known = failed.filter(|known| known.code() != Code::NoBlock.text());
+                failed = Some(known.unwrap_or(failure));
+            }
             Err(failure) => return Err(failure),
         }
     }
-    Err(last.unwrap_or_else(|| {
+    Err(failed.unwrap_or_else(|| {
         Failure::new(Code::Unknown, "the channel has no orderers").at(&channel.name)
     }))
 }
 
-/// Whether another orderer may answer.
-pub(super) fn is_absence(failure: &Failure) -> bool {
-    [Code::GatewayUnreachable, Code::Deadline, Code::Deliver]
+/// Whether another orderer may answer: this one is away, or knows nothing of the channel.
+fn is_absence(failure: &Failure) -> bool {
+    [Code::GatewayUnreachable, Code::Deadline, Code::Deliver, Code::NoBlock]
         .iter()
         .any(|code| failure.code() == code.text())
+}
+
+/// The newest configuration block, or the first block if no orderer but `newcomer` is on the channel: what it joins by.
+///
+/// # Errors
+/// If another orderer should have it and none answers: an old configuration would be joined by.
+pub async fn join_block(
+    session: &Session,
+    channel: &ChannelEntry,
+    newcomer: &NodeEntry,
+) -> Outcome<Block> {
+    let mut others = channel.clone();
+    others.orderers.retain(|name| *name != newcomer.name);
+    if others.orderers.is_empty() {
+        return genesis(channel);
+    }
+    let admin = session.file().admin(&newcomer.organisation)?;
+    match current(session, &others, admin).await {
+        Ok(current) => Ok(current.block),
+        // They answer, and have not one block of it.
+        Err(failure) if failure.code() == Code::NoBlock.text() => genesis(channel),
+        Err(failure) => Err(failure),
+    }
 }
 
 async fn from(

@@ -1,11 +1,12 @@
 //! An update on its way to an orderer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_proto::common::{Envelope, Status};
 
+use super::follow::find;
 use super::{Current, missing};
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -14,8 +15,8 @@ use crate::state::{ChannelEntry, NodeEntry, UserEntry};
 
 /// How long an orderer may take to say that an update is committed.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How often all orderers are asked while none has a leader.
-const ROUNDS: usize = 20;
+/// How long all orderers are asked while none has a leader: two elections with Fabric's own tick and more.
+const LEADERLESS: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
 /// What an update says that was made from an older configuration.
 const STALE: [&str; 2] = ["but it is currently at version", "attempt to set key"];
@@ -31,12 +32,19 @@ pub async fn submit(
     if let Err(error) = current.bundle.propose_update(envelope) {
         return Err(missing(&current.bundle, envelope, &error));
     }
-    let mut last = None;
-    for _ in 0..ROUNDS {
+    let mut last: Option<Failure> = None;
+    let deadline = Instant::now() + LEADERLESS;
+    while Instant::now() < deadline {
         for name in &channel.orderers {
             match broadcast(session, session.file().node(name)?, user, envelope).await {
                 Ok(()) => return Ok(()),
                 Err(failure) if is_passing(&failure) => last = Some(failure),
+                // What an orderer could not answer for may be in a block all the same, and be what stands in its own way.
+                Err(failure) if last.is_some() && is_conflict(&failure) => {
+                    let deadline = Instant::now() + ANSWER;
+                    let found = find(session, channel, user, envelope, current, deadline).await;
+                    return found.map(|_| ()).map_err(|_| failure);
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -96,6 +104,10 @@ fn refused(node: &NodeEntry, status: Status, info: &str) -> Failure {
         _ => Code::ConfigRefused,
     };
     Failure::new(code, cause).at(&node.name)
+}
+
+fn is_conflict(failure: &Failure) -> bool {
+    failure.code() == Code::ConfigConflict.text()
 }
 
 fn is_passing(failure: &Failure) -> bool {

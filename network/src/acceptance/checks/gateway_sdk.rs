@@ -47,23 +47,34 @@ async fn node(context: &Context) -> Outcome<Finding> {
 }
 
 async fn rust(context: &Context) -> Outcome<Finding> {
-    let trial = Trial::up(context, "gateway-sdk-rust", TOPOLOGY).await?;
+    fabric_sdk(context, "gateway-sdk-rust", &[], RUST_TESTS_MIN).await
+}
+
+/// Runs tests with the independent crate `fabric-sdk`, all or those that `choice` names, on a network of their own; fewer
+/// than `tests_min` means that tests were lost.
+pub(super) async fn fabric_sdk(
+    context: &Context,
+    name: &str,
+    choice: &[&str],
+    tests_min: u64,
+) -> Outcome<Finding> {
+    let trial = Trial::up(context, name, TOPOLOGY).await?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let said = Program::new(cargo)
         .args(["test", "--locked"])
+        .args(choice)
         .within(&sources().join("network/compat/rust"))
         .env("CARECORD_NETWORK", trial.dir())
         .env("CARECORD_BIN", &context.binary)
         .run(PATIENCE)
         .await?;
-    let results = said.out.lines().filter(|line| line.starts_with("test result:"));
-    if results.count() == 0 {
+    if !said.out.lines().any(|line| line.starts_with("test result:")) {
         return Err(Failure::new(Code::Short, said.last_words())
             .hint("it needs the packages protobuf-compiler and libprotobuf-dev"));
     }
     let passed = said.out.lines().filter(|line| line.ends_with("... ok")).count() as u64;
     let failed = said.out.lines().filter(|line| line.ends_with("... FAILED")).count();
-    let ok = said.ok && failed == 0 && passed >= RUST_TESTS_MIN;
+    let ok = said.ok && failed == 0 && passed >= tests_min;
     let finding = Finding::new(format!("{passed} tests passed, {failed} failed"), ok);
     Ok(if ok { finding } else { finding.remark(said.last_words()) })
 }

@@ -1,16 +1,10 @@
 //! Group `membership`: chaincode's lifecycle and the requests of Fabric's `peer` tool.
 
-use std::time::Duration;
-
-use crate::acceptance::program::Program;
-use crate::acceptance::suite::{self, Suite, sources};
-use crate::acceptance::trial::Trial;
+use super::gateway_sdk::fabric_sdk;
+use crate::acceptance::suite::{self, Suite};
 use crate::acceptance::{Check, Context, Finding};
-use crate::codes::Code;
-use crate::error::{Failure, Outcome};
+use crate::error::Outcome;
 
-const PATIENCE: Duration = Duration::from_secs(1_800);
-const TOPOLOGY: &str = include_str!("../../../compat/topology.toml");
 /// Fewer means that tests were lost.
 const SDK_TESTS_MIN: u64 = 3;
 
@@ -51,22 +45,6 @@ async fn rules(context: &Context) -> Outcome<Finding> {
 }
 
 async fn sdk(context: &Context) -> Outcome<Finding> {
-    let trial = Trial::up(context, "lifecycle-sdk", TOPOLOGY).await?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let said = Program::new(cargo)
-        .args(["test", "--locked", "--test", "lifecycle", "--", "--test-threads=1"])
-        .within(&sources().join("network/compat/rust"))
-        .env("CARECORD_NETWORK", trial.dir())
-        .env("CARECORD_BIN", &context.binary)
-        .run(PATIENCE)
-        .await?;
-    if !said.out.lines().any(|line| line.starts_with("test result:")) {
-        return Err(Failure::new(Code::Short, said.last_words())
-            .hint("it needs the packages protobuf-compiler and libprotobuf-dev"));
-    }
-    let passed = said.out.lines().filter(|line| line.ends_with("... ok")).count() as u64;
-    let failed = said.out.lines().filter(|line| line.ends_with("... FAILED")).count();
-    let ok = said.ok && failed == 0 && passed >= SDK_TESTS_MIN;
-    let finding = Finding::new(format!("{passed} tests passed, {failed} failed"), ok);
-    Ok(if ok { finding } else { finding.remark(said.last_words()) })
+    let choice = ["--test", "lifecycle", "--", "--test-threads=1"];
+    fabric_sdk(context, "lifecycle-sdk", &choice, SDK_TESTS_MIN).await
 }

@@ -121,7 +121,6 @@ impl Run {
         for (index, name) in old.iter().enumerate() {
             let new = format!("orderer{}", old.len() + index + 1);
             self.trial.run(&["orderer", "replace", name, "--with", &new], PATIENCE).await?;
-            self.trial.kill(&[name]).await?;
             self.trial.reopen()?;
             self.load.wait_for(self.between, PATIENCE).await?;
         }

@@ -19,6 +19,7 @@ use crate::output::Output;
 use crate::participation;
 use crate::session::Session;
 use crate::state::{ChannelEntry, NetworkFile, NodeEntry, OrganisationEntry, replace_file};
+use crate::topology::Topology;
 
 const NONCE_BYTES: usize = 24;
 const POLL: Duration = Duration::from_millis(50);
@@ -48,7 +49,7 @@ impl Create {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = Session::open(&self.folder.dir)?;
         let entry = self.entry(&session)?;
-        let block = first_block(session.file(), &entry)?;
+        let block = first_block(&session, &entry)?;
         for name in &entry.orderers {
             participation::answers(&session, session.file().node(name)?)?;
         }
@@ -123,8 +124,8 @@ fn peers<'a>(file: &'a NetworkFile, channel: &ChannelEntry) -> Vec<&'a NodeEntry
 
 /// The first block that a try which did not get to its end has made, or a new one. One that says something else stays:
 /// nodes may have it, and two first blocks under one name would be two chains.
-fn first_block(file: &NetworkFile, entry: &ChannelEntry) -> Outcome<Block> {
-    let new = genesis(file, entry)?;
+fn first_block(session: &Session, entry: &ChannelEntry) -> Outcome<Block> {
+    let new = genesis(session, entry)?;
     let Ok(bytes) = std::fs::read(&entry.genesis_file) else { return Ok(new) };
     let says = |block: &Block| block::config_envelope(block).ok().flatten();
     let old = Block::decode(bytes.as_slice()).ok().filter(|old| says(old) == says(&new));
@@ -137,13 +138,20 @@ fn first_block(file: &NetworkFile, entry: &ChannelEntry) -> Outcome<Block> {
     })
 }
 
-/// The first block, with the policies and limits that bring-up starts with.
-fn genesis(file: &NetworkFile, channel: &ChannelEntry) -> Outcome<Block> {
+/// The first block, with the policies, limits and times of the network's first channel when it was brought up; those of
+/// the demonstration network where the folder has no topology.
+fn genesis(session: &Session, channel: &ChannelEntry) -> Outcome<Block> {
+    let file = session.file();
     let wrong = |error: carecord_channel::Error| {
         Failure::new(Code::Genesis, error).at(format!("channel {}", channel.name))
     };
     let mut spec = ChannelSpec::new(&channel.name);
     spec.level = ChannelLevel::V3_0;
+    let made_from = session.dir().topology();
+    let (topology, _) = Topology::load(made_from.exists().then_some(made_from.as_path()))?;
+    if let Some(first) = topology.channels.first() {
+        crate::bringup::genesis_settings(&mut spec, first);
+    }
     let orderers = channel
         .orderers
         .iter()

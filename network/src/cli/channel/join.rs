@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::target::Folder;
 use crate::codes::Code;
-use crate::configuring::{self, genesis, settled};
+use crate::configuring::{self, consenters, genesis, settled};
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
 use crate::participation;
@@ -57,13 +57,11 @@ impl Join {
         configuring::join_peer(&session, node, admin, &genesis(channel)?).await?;
         let deadline = Instant::now() + Duration::from_secs(self.timeout);
         settled(&session, node, &channel.name, current.number, deadline).await?;
-        let mut updated = session.dir().read()?;
-        for entry in updated.channels.iter_mut().filter(|entry| entry.name == channel.name) {
+        session.dir().edit_channel(&channel.name, |entry| {
             if !entry.organisations.contains(&node.organisation) {
                 entry.organisations.push(node.organisation.clone());
             }
-        }
-        session.dir().write(&updated)?;
+        })?;
         let height = crate::chain::height(&session, node, &channel.name).await?;
         let value = json!({
             "schema": "carecord.channel-join/v1", "channel": channel.name, "node": node.name, "height": height,
@@ -74,7 +72,7 @@ impl Join {
         Ok(())
     }
 
-    /// An orderer joins by the configuration in force, and by the first block if it is the first of all.
+    /// An orderer joins by the configuration in force, as the other orderers have it.
     async fn orderer(
         &self,
         session: &Session,
@@ -82,12 +80,13 @@ impl Join {
         node: &NodeEntry,
         output: Output,
     ) -> Outcome<()> {
-        let admin = session.file().admin(&node.organisation)?;
-        let block = match configuring::current(session, channel, admin).await {
-            Ok(current) => current.block,
-            Err(_) => genesis(channel)?,
-        };
+        let block = configuring::join_block(session, channel, node).await?;
         participation::join(session, node, &block.encode_to_vec())?;
+        // One that left comes back; one that only follows is none of the orderers.
+        if consenters::names(&block, node) && !channel.orderers.contains(&node.name) {
+            let back = |entry: &mut ChannelEntry| entry.orderers.push(node.name.clone());
+            session.dir().edit_channel(&channel.name, back)?;
+        }
         let standing = participation::standing(session, node, &channel.name)?;
         let value = json!({
             "schema": "carecord.channel-join/v1", "channel": channel.name, "node": node.name,
@@ -128,6 +127,8 @@ impl Leave {
             ));
         }
         participation::remove(&session, node, &self.channel)?;
+        let gone = |entry: &mut ChannelEntry| entry.orderers.retain(|name| *name != node.name);
+        session.dir().edit_channel(&self.channel, gone)?;
         let value = json!({
             "schema": "carecord.channel-leave/v1", "channel": self.channel, "node": node.name,
         });

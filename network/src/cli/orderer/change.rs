@@ -101,6 +101,7 @@ impl Replace {
         let session = self.target.open()?;
         let organisation = session.file().node(&self.old)?.organisation.clone();
         self.target.remove(&self.old).await?;
+        bringup::retire(session.dir(), &self.old)?;
         let added = self.target.add(&self.new, Some(&organisation), output).await;
         let done = added.map_err(|failure| {
             let (old, new) = (&self.old, &self.new);
@@ -179,7 +180,9 @@ impl Target {
         let channel = file.channel(self.channel.as_deref())?.name.clone();
         let done =
             self.change(&session, name, |root| consenters::remove(root, &file, node)).await?;
-        update(session.dir(), &channel, |orderers| orderers.retain(|other| other != name))?;
+        session
+            .dir()
+            .edit_channel(&channel, |entry| entry.orderers.retain(|other| other != name))?;
         if Process::of_file(&node.pid_file).is_some() {
             // Its data of the channel are of no more use; a node that does not answer keeps them, which harms nobody.
             let _ = participation::remove(&session, node, &channel);
@@ -219,7 +222,7 @@ impl Target {
             self.caught_up(&session, node, &channel.name, &channel.orderers).await?;
         }
         let done = self.change(&session, name, |root| consenters::add(root, &file, node)).await?;
-        update(session.dir(), &channel.name, |orderers| orderers.push(name.to_owned()))?;
+        session.dir().edit_channel(&channel.name, |entry| entry.orderers.push(name.to_owned()))?;
         if !learns {
             let current = configuring::current(&session, &channel, first).await?;
             participation::join(&session, node, &current.block.encode_to_vec())?;
@@ -328,13 +331,4 @@ fn newcomer(
         channels: Vec::new(),
         users: Vec::new(),
     }
-}
-
-/// Notes in the network's file who orders.
-fn update(dir: &NetworkDir, channel: &str, edit: impl Fn(&mut Vec<String>)) -> Outcome<()> {
-    let mut file = dir.read()?;
-    for entry in file.channels.iter_mut().filter(|entry| entry.name == channel) {
-        edit(&mut entry.orderers);
-    }
-    dir.write(&file)
 }
