@@ -6,7 +6,9 @@
 mod export;
 mod fetch;
 mod show;
+mod tip;
 
 pub use export::{Export, export, read_export};
-pub use fetch::{Range, Tip, block, height, settle, stream, stream_as, tip};
+pub use fetch::{Range, block, stream, stream_as};
 pub use show::{BlockSummary, TransactionSummary, summary};
+pub use tip::{Tip, height, settle, tip};

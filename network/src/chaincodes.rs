@@ -12,6 +12,7 @@ mod collections;
 mod definition;
 mod deploy;
 mod package;
+mod strangers;
 
 pub use calls::{Approval, approve, commit};
 pub use calls::{Installed, committed, committed_all, install, installed, readiness};
@@ -19,3 +20,4 @@ pub use collections::collections;
 pub use definition::{Definition, policy};
 pub use deploy::{Deployed, Deployment, deploy};
 pub use package::{Content, Package};
+pub use strangers::refuse_strangers;

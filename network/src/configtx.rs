@@ -6,6 +6,7 @@
 
 mod opaque;
 mod read;
+mod walk;
 mod wire;
 mod write;
 

@@ -14,13 +14,15 @@ use serde_json::Value;
 
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
-use crate::session::Session;
-use crate::state::{NodeEntry, read_credential};
+use crate::session::{Session, issuer};
+use crate::state::{NodeEntry, UserEntry, read_credential};
 
 const CHANNELS: &str = "/participation/v1/channels";
 const OURS: &str = "/carecord/v1/channels";
 const BOUNDARY: &str = "carecord-form-boundary-7d1b";
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How TLS words that the other side did not accept what this side showed.
+const REFUSED_CERTIFICATE: &str = "received fatal alert";
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
@@ -134,9 +136,13 @@ fn call(session: &Session, node: &NodeEntry, request: &Request<'_>) -> Outcome<A
     let roots = [read_credential(&node.tls_ca_file)?];
     let client = HttpsClient::new(&roots, Some(identity)).map_err(unusable)?;
     let failed = |error: std::io::Error| {
+        let hint = match error.to_string().contains(REFUSED_CERTIFICATE) {
+            true => fitting(node, admin, &certificate),
+            false => "`carecord network status` shows whether the orderer runs".to_owned(),
+        };
         Failure::new(Code::Participation, error.to_string().to_lowercase())
             .at(format!("{} at {address}", node.name))
-            .hint("`carecord network status` shows whether the orderer runs")
+            .hint(hint)
     };
     let exchange = || {
         let target =
@@ -158,6 +164,15 @@ fn call(session: &Session, node: &NodeEntry, request: &Request<'_>) -> Outcome<A
         Answer::parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
     };
     exchange().map_err(failed)
+}
+
+/// What was shown and what would have been right, where an orderer breaks off over a client's certificate.
+fn fitting(node: &NodeEntry, admin: &UserEntry, certificate: &[u8]) -> String {
+    let shown = issuer(certificate).unwrap_or_else(|| "somebody unknown".to_owned());
+    let asked = read_credential(&node.tls_ca_file).ok().and_then(|ca| issuer(&ca));
+    let asked = asked.unwrap_or_else(|| "its organisation's TLS CA".to_owned());
+    let file = admin.tls_certificate_file.display();
+    format!("the orderer takes clients of {asked}; {file} was issued by {shown}")
 }
 
 fn unreadable(node: &NodeEntry, error: &serde_json::Error) -> Failure {

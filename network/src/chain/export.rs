@@ -39,7 +39,7 @@ pub async fn export(
     out: &Path,
 ) -> Outcome<Export> {
     let failed = |error: &std::io::Error| Failure::file(out, error);
-    let height = fetch::height(session, node, channel).await?;
+    let height = super::height(session, node, channel).await?;
     let draft = draft_of(out);
     let file = File::create(draft.as_deref().unwrap_or(out)).map_err(|error| failed(&error))?;
     let mut file = BufWriter::new(file);

@@ -6,8 +6,7 @@ use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_comm::protos::deliver_client::DeliverClient;
 use carecord_comm::{MAX_MESSAGE_BYTES, cause_of_end};
 use carecord_msp::Signer;
-use carecord_proto::block as wire;
-use carecord_proto::common::{Block, BlockchainInfo, Envelope, Status};
+use carecord_proto::common::{Block, Envelope, Status};
 use carecord_proto::envelope::{SeekHeader, seek_payload};
 use carecord_proto::orderer::{
     SeekInfo, SeekNewest, SeekPosition, SeekSpecified, deliver_response, seek_info, seek_position,
@@ -15,8 +14,6 @@ use carecord_proto::orderer::{
 use carecord_proto::protos;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use prost::Message;
-use serde::Serialize;
 use tonic::Streaming;
 
 use crate::codes::Code;
@@ -25,8 +22,6 @@ use crate::session::{Session, unreachable};
 use crate::state::{NodeEntry, UserEntry};
 
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
-const SETTLE: Duration = Duration::from_secs(30);
-const SETTLE_POLL: Duration = Duration::from_millis(10);
 
 /// Which blocks are wanted; a range that ends beyond the tip fails at the tip instead of waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,92 +32,11 @@ pub enum Range {
     Between(u64, u64),
 }
 
-/// The end of a chain as one node sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tip {
-    /// How many blocks there are.
-    pub height: u64,
-    /// Hash of the newest block's header, hexadecimal.
-    pub header_hash: String,
-    /// Commit hash in the newest block, hexadecimal; only peers have one.
-    pub commit_hash: Option<String>,
-}
-
 /// What either Deliver service answers.
 enum Answer {
     Block(Box<Block>),
     /// How it ended, and why if it was not SUCCESS and the node says.
     Status(Status, Option<String>),
-}
-
-/// How many blocks `node` has of `channel`.
-pub async fn height(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<u64> {
-    Ok(tip(session, node, channel).await?.height)
-}
-
-/// The newest block of `channel` at `node`.
-pub async fn tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Tip> {
-    let mut newest = None;
-    let read = stream(session, node, channel, Range::Newest, |block| {
-        newest = Some(block);
-        Ok(())
-    })
-    .await;
-    match read {
-        // A peer that has just begun with a snapshot has no block yet, but knows where its chain ends.
-        Err(failure) if failure.code() == Code::NoBlock.text() && node.role == "peer" => {
-            return known_tip(session, node, channel).await.map_err(|_| failure);
-        }
-        read => read?,
-    }
-    let block = newest
-        .ok_or_else(|| Failure::new(Code::Deliver, "the node sent no block").at(&node.name))?;
-    let header = block.header.clone().unwrap_or_default();
-    Ok(Tip {
-        height: header.number + 1,
-        header_hash: hex::encode(wire::header_hash(&header)),
-        commit_hash: wire::commit_hash(&block).map(hex::encode),
-    })
-}
-
-/// The end of the chain as the peer's `qscc` tells it; its block's commit hash is not part of that.
-async fn known_tip(session: &Session, node: &NodeEntry, channel: &str) -> Outcome<Tip> {
-    let admin = session.file().admin(&node.organisation)?;
-    let gateway = session.gateway(admin, Some(&node.name))?;
-    let contract = gateway.network(channel).contract("qscc");
-    let answer = contract.evaluate("GetChainInfo", [channel.to_owned()]).await;
-    let answer = answer.map_err(|error| crate::session::from_sdk(&error))?;
-    let info = BlockchainInfo::decode(&answer[..])
-        .map_err(|error| Failure::new(Code::Deliver, error).at(&node.name))?;
-    let header_hash = hex::encode(&info.current_block_hash);
-    Ok(Tip { height: info.height, header_hash, commit_hash: None })
-}
-
-/// Waits until every peer of `channel` has what the foremost of its nodes had at the beginning.
-///
-/// Endorsers that are a block behind refuse what builds on that block, so whoever goes on with the next step of a job
-/// waits for them first.
-pub async fn settle(session: &Session, channel: &str) -> Outcome<()> {
-    let members = &session.file().channel(Some(channel))?.organisations;
-    let peers: Vec<&NodeEntry> = session
-        .file()
-        .nodes_of("peer")
-        .filter(|node| members.contains(&node.organisation))
-        .collect();
-    let heights = peers.iter().map(|node| height(session, node, channel));
-    let target =
-        futures::future::try_join_all(heights).await?.into_iter().max().unwrap_or_default();
-    for node in peers {
-        let deadline = tokio::time::Instant::now() + SETTLE;
-        while height(session, node, channel).await? < target {
-            if tokio::time::Instant::now() >= deadline {
-                let cause = format!("the peer does not reach height {target} of channel {channel}");
-                return Err(Failure::new(Code::Deadline, cause).at(&node.name));
-            }
-            tokio::time::sleep(SETTLE_POLL).await;
-        }
-    }
-    Ok(())
 }
 
 /// Block `number` of `channel` at `node`.

@@ -47,21 +47,29 @@ pub fn policy(endorsement: &str) -> Outcome<Bytes> {
     Ok(ApplicationPolicy { r#type: Some(policy) }.encode_to_vec().into())
 }
 
+/// A message that names a definition: approval, commit and readiness have these fields in common.
+macro_rules! arguments {
+    ($definition:expr, $message:ident $(, $more:ident)?) => {
+        $message {
+            sequence: $definition.sequence,
+            name: $definition.name.clone(),
+            version: $definition.version.clone(),
+            endorsement_plugin: ENDORSEMENT_PLUGIN.to_owned(),
+            validation_plugin: VALIDATION_PLUGIN.to_owned(),
+            validation_parameter: $definition.policy.clone(),
+            collections: $definition.collections(),
+            init_required: $definition.init_required,
+            $($more,)?
+        }
+    };
+}
+
 // === impl Definition ===
 
 impl Definition {
     /// The argument of a commit.
     pub(super) fn commit(&self) -> CommitChaincodeDefinitionArgs {
-        CommitChaincodeDefinitionArgs {
-            sequence: self.sequence,
-            name: self.name.clone(),
-            version: self.version.clone(),
-            endorsement_plugin: ENDORSEMENT_PLUGIN.to_owned(),
-            validation_plugin: VALIDATION_PLUGIN.to_owned(),
-            validation_parameter: self.policy.clone(),
-            collections: self.collections(),
-            init_required: self.init_required,
-        }
+        arguments!(self, CommitChaincodeDefinitionArgs)
     }
 
     /// The argument of an approval; without a package the chaincode built into the peers is meant.
@@ -74,33 +82,13 @@ impl Definition {
             Some(id) => Type::LocalPackage(Local { package_id: id.to_owned() }),
             None => Type::Unavailable(Unavailable {}),
         };
-        let args = self.commit();
-        ApproveChaincodeDefinitionForMyOrgArgs {
-            sequence: args.sequence,
-            name: args.name,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
-            source: Some(ChaincodeSource { r#type: Some(source) }),
-        }
+        let source = Some(ChaincodeSource { r#type: Some(source) });
+        arguments!(self, ApproveChaincodeDefinitionForMyOrgArgs, source)
     }
 
     /// The argument of a question whether it can be committed.
     pub(super) fn readiness(&self) -> CheckCommitReadinessArgs {
-        let args = self.commit();
-        CheckCommitReadinessArgs {
-            sequence: args.sequence,
-            name: args.name,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
-        }
+        arguments!(self, CheckCommitReadinessArgs)
     }
 
     fn collections(&self) -> Option<CollectionConfigPackage> {

@@ -2,14 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::Value;
 
 use super::opaque::{Place, inside};
+use super::walk::{Steps, each};
 use super::{pool, wire};
 
 const MAX_DEPTH: usize = 64;
-const GROUP: &str = "common.ConfigGroup";
+const CLOSING: Steps = Steps { message: collapse, bytes: close };
 
 /// The message that `json` shows; on failure where and why.
 pub(super) fn message(
@@ -50,20 +51,10 @@ fn collapse(
         let fail = |reason: String| format!("{}: {reason}", field.name());
         match inside(name, field.name(), &before) {
             Some(holds) => each(at, &mut |at| close(at, holds, depth)).map_err(fail)?,
-            None => below(at, &field, name, place, depth).map_err(fail)?,
+            None => CLOSING.below(at, &field, name, place, depth).map_err(fail)?,
         }
     }
     Ok(())
-}
-
-fn each(
-    value: &mut Value,
-    work: &mut dyn FnMut(&mut Value) -> Result<(), String>,
-) -> Result<(), String> {
-    match value {
-        Value::Array(list) => list.iter_mut().try_for_each(work),
-        other => work(other),
-    }
 }
 
 fn close(value: &mut Value, holds: &str, depth: usize) -> Result<(), String> {
@@ -75,42 +66,4 @@ fn close(value: &mut Value, holds: &str, depth: usize) -> Result<(), String> {
     let message = closed(value, &descriptor, Place::of(holds), depth)?;
     *value = Value::String(STANDARD.encode(wire::bytes(&message)));
     Ok(())
-}
-
-fn below(
-    value: &mut Value,
-    field: &FieldDescriptor,
-    message: &str,
-    place: Place,
-    depth: usize,
-) -> Result<(), String> {
-    let Kind::Message(descriptor) = field.kind() else { return Ok(()) };
-    if field.is_map() {
-        let Kind::Message(entry) = descriptor.map_entry_value_field().kind() else { return Ok(()) };
-        let Value::Object(map) = value else { return Ok(()) };
-        for (key, value) in map {
-            let fail = |reason: String| format!("{key}: {reason}");
-            match (message, field.name()) {
-                (GROUP, "groups") => {
-                    collapse(value, &entry, place.below(key), depth).map_err(fail)?
-                }
-                (GROUP, "values") => {
-                    if let (Some(holds), Some(at)) = (place.value(key), value.get_mut("value")) {
-                        close(at, holds, depth).map_err(fail)?;
-                    }
-                }
-                _ => collapse(value, &entry, Place::Nowhere, depth).map_err(fail)?,
-            }
-        }
-        return Ok(());
-    }
-    let place = match message {
-        "common.Config" | "common.ConfigUpdate" => Place::Channel,
-        GROUP => place,
-        _ => Place::of(descriptor.full_name()),
-    };
-    each(value, &mut |value| match value {
-        Value::Object(_) => collapse(value, &descriptor, place, depth),
-        _ => Ok(()),
-    })
 }

@@ -5,14 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, SerializeOptions,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::opaque::{Place, inside};
 use super::pool;
+use super::walk::{Steps, each};
 
 /// How deep messages may stand in one another; a decoder ends at about the same depth.
 const MAX_DEPTH: usize = 64;
-const GROUP: &str = "common.ConfigGroup";
+const OPENING: Steps = Steps { message: expand, bytes: open };
 
 /// A message as JSON, opened all the way down; on failure where and why.
 pub(super) fn json(message: &DynamicMessage, place: Place) -> Result<Value, String> {
@@ -54,7 +55,7 @@ fn expand(
         let Some(at) = value.get_mut(field.name()) else { continue };
         match holds {
             Some(holds) => each(at, &mut |at| open(at, holds, depth))?,
-            None => below(at, &field, &name, place, depth)?,
+            None => OPENING.below(at, &field, &name, place, depth)?,
         }
     }
     Ok(())
@@ -65,17 +66,6 @@ fn add_null(value: &mut Value, field: &FieldDescriptor) {
     let single = !field.is_list() && !field.is_map() && field.containing_oneof().is_none();
     if let (true, Kind::Message(_), Value::Object(object)) = (single, field.kind(), value) {
         object.entry(field.name()).or_insert(Value::Null);
-    }
-}
-
-/// Calls `work` on the value, or on each in a list.
-fn each(
-    value: &mut Value,
-    work: &mut dyn FnMut(&mut Value) -> Result<(), String>,
-) -> Result<(), String> {
-    match value {
-        Value::Array(list) => list.iter_mut().try_for_each(work),
-        other => work(other),
     }
 }
 
@@ -92,57 +82,5 @@ fn open(value: &mut Value, holds: &str, depth: usize) -> Result<(), String> {
     let Ok(message) = DynamicMessage::decode(descriptor, bytes.as_slice()) else { return Ok(()) };
     *value =
         opened(&message, Place::of(holds), depth).map_err(|reason| format!("{holds}: {reason}"))?;
-    Ok(())
-}
-
-/// Goes on inside a field that holds messages as such.
-fn below(
-    value: &mut Value,
-    field: &FieldDescriptor,
-    message: &str,
-    place: Place,
-    depth: usize,
-) -> Result<(), String> {
-    let Kind::Message(descriptor) = field.kind() else { return Ok(()) };
-    if field.is_map() {
-        let Kind::Message(entry) = descriptor.map_entry_value_field().kind() else {
-            return Ok(());
-        };
-        return match value {
-            Value::Object(map) => entries(map, field.name(), &entry, message, place, depth),
-            _ => Ok(()),
-        };
-    }
-    let place = match message {
-        "common.Config" | "common.ConfigUpdate" => Place::Channel,
-        GROUP => place,
-        _ => Place::of(descriptor.full_name()),
-    };
-    each(value, &mut |value| match value {
-        Value::Null => Ok(()),
-        value => expand(value, &descriptor, place, depth),
-    })
-}
-
-fn entries(
-    map: &mut Map<String, Value>,
-    field: &str,
-    entry: &MessageDescriptor,
-    message: &str,
-    place: Place,
-    depth: usize,
-) -> Result<(), String> {
-    for (key, value) in map {
-        let fail = |reason: String| format!("{key}: {reason}");
-        match (message, field) {
-            (GROUP, "groups") => expand(value, entry, place.below(key), depth).map_err(fail)?,
-            (GROUP, "values") => {
-                if let (Some(holds), Some(at)) = (place.value(key), value.get_mut("value")) {
-                    open(at, holds, depth).map_err(fail)?;
-                }
-            }
-            _ => expand(value, entry, Place::Nowhere, depth).map_err(fail)?,
-        }
-    }
     Ok(())
 }

@@ -89,8 +89,16 @@ async fn from(
     user: &UserEntry,
     channel: &ChannelEntry,
 ) -> Outcome<Current> {
-    let name = &channel.name;
-    let reader = Reader { session, node, user, channel: name };
+    let reader = Reader { session, node, user, channel: &channel.name };
+    match followed(&reader, channel).await {
+        Err(failure) if failure.code() == Code::ConfigUnverified.text() => {
+            Err(reader.compared(failure, channel).await)
+        }
+        followed => followed,
+    }
+}
+
+async fn followed(reader: &Reader<'_>, channel: &ChannelEntry) -> Outcome<Current> {
     let newest = reader.newest().await?;
     // From the newest configuration back to the first block, then forward again with the rules of each.
     let mut blocks = Vec::new();
@@ -105,8 +113,12 @@ async fn from(
     }
     let genesis = genesis(channel)?;
     let bundle = Bundle::from_block(&genesis).map_err(|error| reader.refused(error))?;
-    let mut current =
-        Current { channel: name.clone(), number: 0, block: genesis, bundle: Arc::new(bundle) };
+    let mut current = Current {
+        channel: channel.name.clone(),
+        number: 0,
+        block: genesis,
+        bundle: Arc::new(bundle),
+    };
     for (number, block) in blocks.into_iter().rev() {
         current = current.next(number, block).map_err(|reason| reader.refused(reason))?;
     }
@@ -175,6 +187,22 @@ impl Reader<'_> {
 
     fn last_config(&self, block: &Block) -> Outcome<u64> {
         block::last_config(block).map_err(|error| self.refused(error))
+    }
+
+    /// The same failure; if the node's first block is not the folder's, it says so.
+    async fn compared(&self, failure: Failure, channel: &ChannelEntry) -> Failure {
+        let (Ok(ours), Ok(theirs)) = (genesis(channel), self.block(0).await) else {
+            return failure;
+        };
+        if ours.header == theirs.header {
+            return failure;
+        }
+        failure.hint(format!(
+            "{} is the first block of another network than the one that {} is in: it may be older than this network; \
+             ask another member for the first block, not this orderer alone",
+            channel.genesis_file.display(),
+            self.node.name
+        ))
     }
 
     fn refused(&self, reason: impl std::fmt::Display) -> Failure {

@@ -12,7 +12,8 @@ fn chaincode(place: &Place, table: &mut Table) {
     let next = ["chaincode", "approve", "bench", "--version", "2.0", "--organisation", "HospitalA"];
     let no_package = place.file("package.tar.gz", "none");
     let policy = "AND('HospitalAMSP.peer'";
-    let cases: [(&'static str, Vec<&str>, &[&str]); 4] = [
+    let stranger = "AND('HospitalAMSP.peer', 'HospitlBMSP.peer')";
+    let cases: [(&'static str, Vec<&str>, &[&str]); 5] = [
         (
             "commits a definition that nobody approved",
             vec!["chaincode", "commit", "bench", "--version", "2.0"],
@@ -27,6 +28,11 @@ fn chaincode(place: &Place, table: &mut Table) {
             "approves with a policy that lacks its end",
             [&next[..], &["--policy", policy]].concat(),
             &[policy, "expected ',' or ')' at character 23"],
+        ),
+        (
+            "approves with a policy that names an MSP which is not there",
+            [&next[..], &["--policy", stranger]].concat(),
+            &["HospitlBMSP", "members are HospitalAMSP, HospitalBMSP"],
         ),
         (
             "installs a file that is no package",

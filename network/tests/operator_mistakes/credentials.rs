@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use carecord::participation;
+use carecord::session::Session;
 use carecord_ca::layout::{OrganisationFolder, Tree};
 use carecord_ca::{KeyKind, Person, Validity};
 use serde_json::Value;
@@ -16,6 +18,7 @@ const DOMAIN: &str = "hospital-a.carecord.test";
 pub(crate) fn mistakes(place: &Place, table: &mut Table) {
     views(place, table);
     expired(place, table);
+    administration(place, table);
     membership_service(place, table);
     let said = place.refused(&[
         "tx",
@@ -110,6 +113,26 @@ fn expired(place: &Place, table: &mut Table) {
     });
     let cause = ["identity expired", "its certificate ended 20", "peer time 20"];
     table.add("calls with a certificate that has expired", said, &cause);
+}
+
+/// The administration service of an orderer takes administrators of its own organisation alone.
+fn administration(place: &Place, table: &mut Table) {
+    let dir = place.seen("seen-admin", |file| {
+        let users = file["users"].as_array_mut().unwrap();
+        let admin = |user: &&mut Value, organisation: &str| {
+            user["admin"] == true && user["organisation"] == organisation
+        };
+        let other = users.iter_mut().find(|user| admin(user, "HospitalA")).unwrap().clone();
+        let admin = users.iter_mut().find(|user| admin(user, "Orderer")).unwrap();
+        for field in ["tls_certificate_file", "tls_key_file"] {
+            admin[field] = other[field].clone();
+        }
+    });
+    let session = Session::open(Path::new(&dir)).unwrap();
+    let orderer = session.file().node("orderer1").unwrap();
+    let said = participation::answers(&session, orderer).unwrap_err().to_string();
+    let cause = ["orderer1 at", "tlsca.hospital-a.carecord.test", "tlsca.orderer.carecord.test"];
+    table.add("shows an orderer's administration the certificate of another CA", said, &cause);
 }
 
 fn membership_service(place: &Place, table: &mut Table) {

@@ -8,6 +8,7 @@
 mod agreement;
 mod before;
 mod credentials;
+mod data;
 mod names;
 mod place;
 mod table;
@@ -22,7 +23,7 @@ use place::Place;
 use table::Table;
 
 /// How many mistakes there are at least, and how many of them must be named.
-const MISTAKES_MIN: usize = 30;
+const MISTAKES_MIN: usize = 45;
 const UNNAMED_MAX: usize = 2;
 
 #[test]
@@ -33,6 +34,7 @@ fn the_message_that_the_caller_sees_names_the_cause() {
     names::mistakes(&place, &mut table);
     credentials::mistakes(&place, &mut table);
     wire::mistakes(&place, &mut table);
+    data::mistakes(&place, &mut table);
     agreement::mistakes(&place, &mut table);
     // The last: these leave the network worse than it was.
     weather::mistakes(&place, &mut table);

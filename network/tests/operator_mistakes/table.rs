@@ -77,7 +77,19 @@ impl Table {
 fn steady(said: &str) -> String {
     let root = PathBuf::from(std::env::temp_dir()).display().to_string();
     let words = said.split_inclusive([' ', '\n', ',', ')', '(', ';', '[', ']', '"']);
-    words.map(|word| steady_word(word, &root)).collect::<String>().trim_end().to_owned()
+    let (mut text, mut before) = (String::new(), "");
+    for word in words {
+        let steady = steady_word(word, &root);
+        // How many blocks there are differs with how quickly they were asked for.
+        let counts = before == "block " && word.starts_with(|first: char| first.is_ascii_digit());
+        let rest = word.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        text.push_str(&if counts { format!("N{rest}") } else { steady });
+        // A number may stand in brackets.
+        if word != "[" {
+            before = word;
+        }
+    }
+    text.trim_end().to_owned()
 }
 
 fn steady_word(word: &str, root: &str) -> String {

@@ -50,7 +50,8 @@ async fn proposals(session: &Session, table: &mut Table) {
     let mut envelope = user.assemble(&draft, &[response]);
     envelope.signature = b"no signature".to_vec().into();
     let answer = user.answer(orderer, envelope).await;
-    table.add("sends the orderer a damaged envelope", answer.info, &["signature"]);
+    let cause = ["no valid signature of a member of HospitalAMSP", "permission denied"];
+    table.add("sends the orderer a damaged envelope", answer.info, &cause);
 }
 
 fn administration(session: &Session, table: &mut Table) {

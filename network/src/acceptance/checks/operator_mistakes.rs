@@ -7,7 +7,7 @@ use crate::error::Outcome;
 pub(super) const CHECKS: &[Check] = &[Check {
     name: "operator-mistakes",
     group: "membership",
-    goal: "of at least 30 scripted mistakes all but two are answered with their cause; the texts are as committed",
+    goal: "of at least 45 scripted mistakes all but two are answered with their cause; the texts are as committed",
     work: |context| Box::pin(mistakes(context)),
 }];
 

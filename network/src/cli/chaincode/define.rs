@@ -122,6 +122,8 @@ impl Approve {
             return Err(Failure::new(Code::Unknown, cause)
                 .hint(format!("there is {}", channel.organisations.join(", "))));
         }
+        let reader = session.file().admin(organisations[0])?;
+        chaincodes::refuse_strangers(&session, channel, reader, &self.defined.policy).await?;
         for organisation in &organisations {
             let package_id = self.package_id.as_deref();
             let approval = Approval { definition: &definition, organisation, package_id };

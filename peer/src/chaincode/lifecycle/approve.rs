@@ -8,7 +8,7 @@ use carecord_ledger::{
 };
 use carecord_proto::lifecycle::{
     ApproveChaincodeDefinitionForMyOrgArgs, ApproveChaincodeDefinitionForMyOrgResult,
-    CommitChaincodeDefinitionArgs, chaincode_source,
+    chaincode_source,
 };
 use prost::Message;
 
@@ -30,7 +30,7 @@ pub(super) fn approve(
     let args: ApproveChaincodeDefinitionForMyOrgArgs =
         decode("ApproveChaincodeDefinitionForMyOrg", input)?;
     let package_id = package_id(&args);
-    let mut input = definition(args);
+    let mut input = Input::from(args);
     input.check(bundle, simulator)?;
     let current = sequence(simulator, &input.name)?;
     check_sequence(current, input.definition.sequence)?;
@@ -59,19 +59,6 @@ pub(super) fn approve(
     parameters.write_private(simulator, &collection, NAMESPACES, &private_name)?;
     package.write_private(simulator, &collection, CHAINCODE_SOURCES, &private_name)?;
     Ok(ApproveChaincodeDefinitionForMyOrgResult {}.encode_to_vec())
-}
-
-fn definition(args: ApproveChaincodeDefinitionForMyOrgArgs) -> Input {
-    Input::from(CommitChaincodeDefinitionArgs {
-        sequence: args.sequence,
-        name: args.name,
-        version: args.version,
-        endorsement_plugin: args.endorsement_plugin,
-        validation_plugin: args.validation_plugin,
-        validation_parameter: args.validation_parameter,
-        collections: args.collections,
-        init_required: args.init_required,
-    })
 }
 
 fn package_id(args: &ApproveChaincodeDefinitionForMyOrgArgs) -> String {

@@ -7,7 +7,10 @@ use carecord_ledger::{
     definition::{Definition, LIFECYCLE, field_key, metadata_key},
 };
 use carecord_proto::{
-    lifecycle::{CheckCommitReadinessArgs, CommitChaincodeDefinitionArgs},
+    lifecycle::{
+        ApproveChaincodeDefinitionForMyOrgArgs, CheckCommitReadinessArgs,
+        CommitChaincodeDefinitionArgs,
+    },
     protos::{ApplicationPolicy, application_policy},
 };
 use prost::Message;
@@ -29,35 +32,31 @@ pub(super) fn decode<M: Message + Default>(function: &str, bytes: &Bytes) -> Res
     })
 }
 
-impl From<CommitChaincodeDefinitionArgs> for Input {
-    fn from(args: CommitChaincodeDefinitionArgs) -> Self {
-        let definition = Definition {
-            sequence: args.sequence,
-            version: args.version,
-            init_required: args.init_required,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            policy: args.validation_parameter,
-            collections: args.collections.unwrap_or_default(),
-        };
-        Self { name: args.name, definition }
-    }
+/// The messages of an approval, a commit and a question for readiness name a definition by the same fields.
+macro_rules! input_from {
+    ($($message:ty),*) => {$(
+        impl From<$message> for Input {
+            fn from(args: $message) -> Self {
+                let definition = Definition {
+                    sequence: args.sequence,
+                    version: args.version,
+                    init_required: args.init_required,
+                    endorsement_plugin: args.endorsement_plugin,
+                    validation_plugin: args.validation_plugin,
+                    policy: args.validation_parameter,
+                    collections: args.collections.unwrap_or_default(),
+                };
+                Self { name: args.name, definition }
+            }
+        }
+    )*};
 }
 
-impl From<CheckCommitReadinessArgs> for Input {
-    fn from(args: CheckCommitReadinessArgs) -> Self {
-        Self::from(CommitChaincodeDefinitionArgs {
-            sequence: args.sequence,
-            name: args.name,
-            version: args.version,
-            endorsement_plugin: args.endorsement_plugin,
-            validation_plugin: args.validation_plugin,
-            validation_parameter: args.validation_parameter,
-            collections: args.collections,
-            init_required: args.init_required,
-        })
-    }
-}
+input_from!(
+    ApproveChaincodeDefinitionForMyOrgArgs,
+    CheckCommitReadinessArgs,
+    CommitChaincodeDefinitionArgs
+);
 
 // === impl Input ===
 
