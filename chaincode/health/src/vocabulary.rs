@@ -188,3 +188,19 @@ vocabulary! {
         Overlap = "overlap",
     }
 }
+
+vocabulary! {
+    /// How far a payment plan has come.
+    PlanStatus {
+        /// The patient has not answered.
+        Proposed = "proposed",
+        /// The patient does not want it.
+        Declined = "declined",
+        /// Instalments are due.
+        Active = "active",
+        /// The whole rest is due.
+        Defaulted = "defaulted",
+        /// All is paid.
+        Paid = "paid",
+    }
+}

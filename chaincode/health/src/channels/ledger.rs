@@ -44,7 +44,7 @@ pub(super) fn watched(
     if sides.is_empty() { Err(absent()) } else { Ok((channel, sides)) }
 }
 
-pub(super) fn find(
+pub(crate) fn find(
     context: &mut Context<'_>,
     id: &ChannelId,
 ) -> Result<Option<Channel>, ContractError> {

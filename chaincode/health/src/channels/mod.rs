@@ -17,6 +17,7 @@ use carecord_chaincode::{Contract, Function, codes};
 use crate::{error::*, events::CHANNEL_CHANGED};
 
 pub use close::Close;
+pub(crate) use ledger::find;
 pub use model::{Beats, Channel, ChannelId, Closing, Invoice, Mode, NewChannel, Side, Status};
 #[allow(unused_imports, reason = "contract appointments comes after this one")]
 pub(crate) use open::open_for;

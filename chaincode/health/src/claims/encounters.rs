@@ -3,7 +3,7 @@
 //! | flag | set by | when |
 //! |---|---|---|
 //! | `unsigned` | `Submit` | the claim names no encounter, or one that the patient has not confirmed |
-//! | `meter` | `Submit` | the lines charge more minutes than the encounter had, begun minutes counted in full |
+//! | `meter` | `Submit` | the lines charge more minutes than the encounter had, or than its payment channel has invoiced; begun minutes count in full |
 //! | `overlap` | `ReportOverlap` | the practitioner signed another encounter that overlaps this one |
 //!
 //! A flag keeps a claim from being paid until the insurer has cleared it; it decides nothing else.
@@ -11,6 +11,7 @@
 use carecord_chaincode::{Context, ContractError, codes};
 
 use crate::{
+    channels,
     claims::{
         Claim, Encounter,
         events::{CLAIM_CHANGED, CLAIM_PLAN_CHANGED, ThingChange},
@@ -25,7 +26,7 @@ use crate::{
     vocabulary::Flag,
 };
 
-const MINUTE_SECONDS: i64 = 60;
+const MINUTE_SECONDS: u64 = 60;
 
 /// `SignEncounter(encounterId, patientId, facts)`: the practitioner's signature.
 pub(super) fn sign(
@@ -139,16 +140,29 @@ pub(super) fn flags(
         return Err(error::OPENING.because(reason).at("/claim/encounter"));
     }
     let unsigned = encounter.confirmed.is_none().then_some(Flag::Unsigned);
-    let meter = exceeds_meter(&lines.lines, facts).then_some(Flag::Meter);
+    let metered = metered(context, facts)?;
+    let meter = exceeds_meter(&lines.lines, facts, metered).then_some(Flag::Meter);
     Ok([unsigned, meter].into_iter().flatten().collect())
 }
 
-/// Whether lines charge more minutes than an encounter had.
-pub fn exceeds_meter(lines: &[Line], facts: &EncounterFacts) -> bool {
-    let charged: i64 = lines.iter().map(|line| i64::from(line.minutes)).sum();
-    let seconds = facts.until.saturating_sub(facts.from);
-    let metered = seconds / MINUTE_SECONDS + i64::from(seconds % MINUTE_SECONDS > 0);
-    charged > metered
+/// What the payment channel of an encounter has invoiced, in seconds; nothing if it is not this practitioner's or has
+/// invoiced nothing. None if no channel is named.
+fn metered(
+    context: &mut Context<'_>,
+    facts: &EncounterFacts,
+) -> Result<Option<u64>, ContractError> {
+    let Some(id) = &facts.channel else { return Ok(None) };
+    let channel = channels::find(context, id)?.filter(|c| c.payee == facts.practitioner);
+    let invoice = channel.and_then(|channel| channel.invoice);
+    Ok(Some(invoice.map_or(0, |invoice| invoice.meter_seconds)))
+}
+
+/// Whether lines charge more minutes than an encounter had, or than was metered; a begun minute counts.
+pub fn exceeds_meter(lines: &[Line], facts: &EncounterFacts, metered: Option<u64>) -> bool {
+    let charged: u64 = lines.iter().map(|line| u64::from(line.minutes)).sum();
+    let lasted = u64::try_from(facts.until.saturating_sub(facts.from)).unwrap_or(0);
+    let seconds = metered.map_or(lasted, |metered| metered.min(lasted));
+    charged > seconds.div_ceil(MINUTE_SECONDS)
 }
 
 /// Whether one practitioner was in two encounters at once.

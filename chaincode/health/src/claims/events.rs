@@ -8,6 +8,8 @@ use crate::{ids::Id, vocabulary::ClaimStatus};
 pub const CLAIM_CHANGED: &str = "ClaimChanged";
 /// A plan, enrolment, encounter or authorisation appeared or was decided: [`ThingChange`].
 pub const CLAIM_PLAN_CHANGED: &str = "ClaimPlanChanged";
+/// A remittance was made, or a payment plan appeared or moved on: [`ThingChange`].
+pub const CLAIM_PAYMENT: &str = "ClaimPayment";
 
 json_object! {
     /// A claim moved on.

@@ -10,6 +10,9 @@
 //! | `claimonce` mark | id of the claim that has this service: see [`super::opening::service_mark`] |
 //! | `claimsum` enrolment, year | [`super::Sums`]: what the member has paid, as a commitment |
 //! | `claimof` `p`/`i`/`o`, patient or msp, claim | a mark |
+//! | `payplan` id | [`super::PaymentPlan`] |
+//! | `payplanof` `p`/`i`, patient or msp, plan | a mark |
+//! | `remittance` id | [`super::Remittance`] |
 //!
 //! Attributes are random ids, MSP ids, years, and marks: hashes that nobody can guess without the member's secret.
 
@@ -19,6 +22,7 @@ use crate::{
 };
 
 pub(super) const CLAIM_OF: &str = "claimof";
+pub(super) const PAYMENT_PLAN_OF: &str = "payplanof";
 
 pub(super) fn plan(id: &Id) -> String {
     build("claimplan", &[id.as_str()])
@@ -58,4 +62,20 @@ pub(super) fn claim_of_insurer(msp: &MspId, claim: &Id) -> String {
 
 pub(super) fn claim_of_provider(msp: &MspId, claim: &Id) -> String {
     build(CLAIM_OF, &["o", msp.as_str(), claim.as_str()])
+}
+
+pub(super) fn payment_plan(id: &Id) -> String {
+    build("payplan", &[id.as_str()])
+}
+
+pub(super) fn payment_plan_of_patient(patient: &Id, plan: &Id) -> String {
+    build(PAYMENT_PLAN_OF, &["p", patient.as_str(), plan.as_str()])
+}
+
+pub(super) fn payment_plan_of_insurer(msp: &MspId, plan: &Id) -> String {
+    build(PAYMENT_PLAN_OF, &["i", msp.as_str(), plan.as_str()])
+}
+
+pub(super) fn remittance(id: &Id) -> String {
+    build("remittance", &[id.as_str()])
 }

@@ -10,12 +10,15 @@ pub mod calendar;
 mod decide;
 pub mod encounters;
 pub mod events;
+pub mod instalments;
 mod keys;
 mod lists;
 mod model;
 pub mod opening;
 pub mod outcome;
+mod payplan;
 mod plans;
+mod remit;
 pub mod rounding;
 mod submit;
 pub mod terms;
@@ -28,7 +31,9 @@ use events::*;
 
 pub use decide::{ADJUDICATE_TRANSIENT, facts};
 pub use model::{Authorisation, Claim, Encounter, Enrolment, Plan, Sums};
+pub use payplan::{DAYS_MAX, NewPaymentPlan, Payment, PaymentPlan};
 pub use plans::{Eligibility, NETWORK_MAX, NewAuthorisation, NewEnrolment, NewPlan};
+pub use remit::{CLAIMS_MAX, NewRemittance, Remittance};
 pub use submit::{APPEAL_SECONDS_MAX, AUTHORISATIONS_MAX, NewAppeal, NewClaim};
 
 const INSURER: &[&str] = &["insurer"];
@@ -40,7 +45,7 @@ const APPELLANTS: &[&str] = &["patient", "practitioner"];
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {
     let contract = Contract::new("claims", "what insurers pay for, and what patients owe");
-    reading(flagging(claiming(planning(contract))))
+    reading(paying(flagging(claiming(planning(contract)))))
 }
 
 fn planning(contract: Contract) -> Contract {
@@ -172,6 +177,104 @@ fn flagging(contract: Contract) -> Contract {
             .roles(INSURER)
             .errors(&[PERSON, ABSENT, STATE])
             .events(&[CLAIM_CHANGED]),
+        )
+}
+
+fn paying(contract: Contract) -> Contract {
+    let contract = contract
+        .function(
+            Function::submit(
+                "Remit",
+                "pays a practitioner for claims",
+                &["remittance"],
+                remit::remit,
+            )
+            .roles(INSURER)
+            .transient(&["outcomes", "paid"])
+            .errors(&[PERSON, NOT_TRANSFERABLE, ABSENT, TAKEN, STATE, FUNDS, OPENING, codes::VALUE])
+            .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::submit(
+                "CreatePlan",
+                "proposes to a patient to pay in instalments",
+                &["plan"],
+                payplan::create,
+            )
+            .roles(INSURER)
+            .transient(&["outcomes"])
+            .errors(&[PERSON, ABSENT, TAKEN, STATE, OPENING, codes::VALUE])
+            .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::submit(
+                "MarkLate",
+                "marks an instalment whose days of grace are over",
+                &["planId", "number"],
+                payplan::mark_late,
+            )
+            .roles(INSURER)
+            .errors(&[PERSON, ABSENT, STATE, codes::VALUE])
+            .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::submit(
+                "Default",
+                "asks for the whole rest, after three late instalments",
+                &["planId"],
+                payplan::default,
+            )
+            .roles(INSURER)
+            .errors(&[PERSON, ABSENT, STATE])
+            .events(&[CLAIM_PAYMENT]),
+        );
+    owing(contract)
+}
+
+fn owing(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit("AcceptPlan", "accepts a plan", &["planId"], payplan::accept)
+                .roles(PATIENT)
+                .errors(&[PERSON, ABSENT, STATE])
+                .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::submit("DeclinePlan", "declines a plan", &["planId"], payplan::decline)
+                .roles(PATIENT)
+                .errors(&[PERSON, ABSENT, STATE])
+                .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::submit(
+                "PayInstallment",
+                "pays the next instalment",
+                &["payment"],
+                payplan::pay_installment,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, NOT_TRANSFERABLE, ABSENT, STATE, FUNDS, codes::VALUE])
+            .events(&[CLAIM_PAYMENT]),
+        )
+        .function(
+            Function::evaluate(
+                "PaymentPlan",
+                "answers a payment plan to its patient or insurer",
+                &["planId"],
+                payplan::get,
+            )
+            .roles(&["patient", "insurer"])
+            .errors(&[PERSON, ABSENT]),
+        )
+        .function(
+            Function::evaluate(
+                "PaymentPlans",
+                "lists the payment plans of the calling patient or insurer",
+                &["after", "limit"],
+                payplan::list,
+            )
+            .roles(&["patient", "insurer"])
+            .errors(&[PERSON, codes::VALUE]),
         )
 }
 

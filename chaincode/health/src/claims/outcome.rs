@@ -3,6 +3,7 @@
 use carecord_chaincode::{ContractError, codes, json_object};
 
 use crate::{
+    channels::ChannelId,
     claims::{calendar, terms::AMOUNT_MAX},
     ids::Id,
     vocabulary::Reason,
@@ -44,6 +45,8 @@ json_object! {
         pub from: i64,
         /// When it ended, seconds since 1970.
         pub until: i64,
+        /// The payment channel that metered it.
+        pub channel: Option<ChannelId>,
     }
 }
 

@@ -128,7 +128,6 @@ pub(super) fn get(context: &mut Context<'_>, id: Id) -> Result<Receipt, Contract
 }
 
 /// What a contract accepts a receipt for.
-#[allow(dead_code, reason = "contract claims comes after this one")]
 #[derive(Clone, Debug)]
 pub(crate) struct Due<'a> {
     /// Who has to pay.
@@ -143,7 +142,6 @@ pub(crate) struct Due<'a> {
     pub(crate) purpose: &'a Id,
 }
 
-#[allow(dead_code, reason = "contract claims comes after this one")]
 /// Takes an unspent receipt for exactly what is due; afterwards it pays for nothing else.
 pub(crate) fn spend(
     context: &mut Context<'_>,

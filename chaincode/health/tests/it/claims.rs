@@ -334,6 +334,7 @@ fn encounter(
         patient: Id::new(patient.id.clone()).unwrap(),
         from: 1_699_900_000 + seconds.0,
         until: 1_699_900_000 + seconds.1,
+        channel: None,
     };
     let (_, commitment) = opening::seal(Kind::Encounter, &facts).unwrap();
     let encounter = id();

@@ -16,6 +16,7 @@ mod leak;
 mod matching;
 mod matrix;
 mod money;
+mod payments;
 mod records;
 mod token;
 mod town;
