@@ -12,6 +12,8 @@ json_object! {
     pub struct Close {
         /// The newest signed state; absent to close at the division that holds without signatures.
         pub state: Option<SignedState>,
+        /// Whether the caller has signed the next number too and never got the other's signature back; absent: no.
+        pub pending: Option<bool>,
     }
 }
 
@@ -67,7 +69,7 @@ pub(super) fn unilateral(
         signed.verify(&token::network(context)?, &channel)?;
     }
     let state = close.state.as_ref().map(|signed| &signed.state);
-    match channel.close_unilateral(side, state, context.now())? {
+    match channel.close_unilateral(side, state, close.pending.unwrap_or(false), context.now())? {
         Some(payout) => ledger::settle(context, &channel, payout)?,
         None => begin(context, &channel)?,
     }

@@ -12,12 +12,15 @@
 //! | `open`, `invoiced`, expired | either ends it | `closing`, expired | - |
 //! | `closing`, expired | either closes alone with a state | `closing` | - |
 //! | `closing` | the other shows a newer state | `penalised` | the closer forfeits |
+//! | `closing`, next number announced | the other shows that one | `closed` | as it says |
 //! | `closing` | the other shows another state of the same number | `closed` | the one worse for the closer |
 //! | `closing`, window over | either finishes | `closed` or `expired` | as the closing state says |
 //!
 //! In mode `uni` the payer alone signs and pays ever more, so the payee's best state is the newest whatever its
-//! number: the payee's close needs no window, and a payer who closes with less than they signed once is a cheat. While
-//! a close waits, its closer can write nothing that a challenge reads.
+//! number: the payee's close needs no window, and a payer who closes with less than they signed once is a cheat. In
+//! mode `bi` somebody signs first, and may never get the other's signature back: they close with the state that they
+//! have and announce that they signed the next number, and are not punished for that one. While a close waits, its
+//! closer can write nothing that a challenge reads.
 
 use carecord_chaincode::{ContractError, codes};
 
@@ -194,6 +197,7 @@ impl Channel {
         &mut self,
         by: Side,
         state: Option<&State>,
+        pending: bool,
         now: i64,
     ) -> Result<Option<Payout>, ContractError> {
         let expired = self.closing.as_ref().is_some_and(|closing| closing.expired);
@@ -207,7 +211,10 @@ impl Channel {
         if self.mode == Mode::Uni && by == Side::Payee {
             return Ok(Some(self.settle(Status::Closed, state.payout())));
         }
-        self.begin_closing(by, state, now, false)?;
+        self.begin_closing(by, state, now)?;
+        if let Some(closing) = &mut self.closing {
+            closing.pending = pending;
+        }
         Ok(None)
     }
 
@@ -216,7 +223,11 @@ impl Channel {
         if !self.is_open() || now < self.expires {
             return refuse("the channel is not open, or its time is not over");
         }
-        self.begin_closing(by, self.base.clone(), now, true)
+        self.begin_closing(by, self.base.clone(), now)?;
+        if let Some(closing) = &mut self.closing {
+            closing.expired = true;
+        }
+        Ok(())
     }
 
     /// The side that did not close shows a state that the closer signed and kept back.
@@ -244,6 +255,12 @@ impl Channel {
             Mode::Uni => state.bal_payee > closing.state.bal_payee,
             Mode::Bi => state.seq > closing.state.seq,
         };
+        let announced = self.mode == Mode::Bi
+            && closing.pending
+            && closing.state.seq.checked_add(1) == Some(state.seq);
+        if announced {
+            return Ok(self.settle(Status::Closed, state.payout()));
+        }
         if newer {
             let payout = self.punished(closing.closer, state)?;
             return Ok(self.settle(Status::Penalised, payout));
@@ -275,17 +292,12 @@ impl Channel {
         }
     }
 
-    fn begin_closing(
-        &mut self,
-        closer: Side,
-        state: State,
-        now: i64,
-        expired: bool,
-    ) -> Result<(), ContractError> {
+    fn begin_closing(&mut self, closer: Side, state: State, now: i64) -> Result<(), ContractError> {
         let dispute_until = now.checked_add(self.window_seconds);
         let overflow = || codes::VALUE.because("the time is out of range");
         let dispute_until = dispute_until.ok_or_else(overflow)?;
-        self.closing = Some(Closing { closer, state, dispute_until, expired });
+        self.closing =
+            Some(Closing { closer, state, dispute_until, pending: false, expired: false });
         self.status = Status::Closing;
         Ok(())
     }
@@ -312,6 +324,9 @@ impl Channel {
         }
         if state.seq <= self.base.seq {
             return refuse("the state is not newer than the base of the funding");
+        }
+        if self.mode == Mode::Uni && state.bal_payee < self.base.bal_payee {
+            return refuse("a one-way channel never pays less than its base");
         }
         self.check_sum(state)
     }

@@ -108,6 +108,8 @@ json_object! {
         pub state: State,
         /// Until when the other side may object at least, seconds since 1970.
         pub dispute_until: i64,
+        /// Whether the closer has signed the next number too and never got it back.
+        pub pending: bool,
         /// Whether the channel's time was over.
         pub expired: bool,
     }

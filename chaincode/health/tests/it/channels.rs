@@ -245,6 +245,40 @@ fn equal_numbers_settle_at_the_one_worse_for_the_closer() {
 }
 
 #[test]
+fn who_signed_first_and_got_no_answer_announces_it_and_is_not_punished() {
+    for (shown, status, payee) in [(3, Status::Closed, 900), (4, Status::Penalised, 0)] {
+        let mut bank = Bank::with(2_000);
+        let channel = open(&mut bank, "bi", 1_500, 300);
+        let id = channel.id.as_str();
+        let posted = bank.signed(&channel.id, &state(&channel, 2, 600));
+        let shown = bank.signed(&channel.id, &state(&channel, shown, 900)).to_string();
+        let announced = json!({"state": posted, "pending": true}).to_string();
+        let args = ["channels:CloseUnilateral", id, &announced];
+        let _: Value = bank.town.ok(&bank.doctor.identity, &args);
+        let args = ["channels:Challenge", id, &shown];
+        let done: Channel = bank.town.ok(&bank.patient.identity, &args);
+        assert_eq!(done.status, status);
+        assert_eq!(purses(&mut bank), (500 + 1_800 - payee, 1_700 + payee));
+    }
+}
+
+#[test]
+fn a_one_way_channel_never_pays_less_than_what_both_signed_at_its_top_up() {
+    let mut bank = Bank::with(2_000);
+    let channel = open(&mut bank, "uni", 600, 0);
+    let id = channel.id.as_str();
+    let base = State { funding: 1, bal_payer: Amount(700), ..state(&channel, 0, 300) };
+    let signed = bank.signed(&channel.id, &base).to_string();
+    let args = ["channels:TopUp", id, "400", &signed];
+    let channel: Channel = bank.town.ok(&bank.patient.identity, &args);
+    let less = bank.signed(&channel.id, &state(&channel, 9, 299));
+    let args = ["channels:CloseUnilateral", id, &close(Some(&less))];
+    bank.town.refused(&bank.patient.identity, &args, "CR-CC-050");
+    let _: Value = bank.town.ok(&bank.doctor.identity, &["channels:CloseUnilateral", id, "{}"]);
+    assert_eq!(purses(&mut bank), (1_700, 2_300));
+}
+
+#[test]
 fn in_one_way_channels_the_payee_closes_at_once_and_the_payer_cannot_go_back() {
     let mut bank = Bank::with(2_000);
     let channel = open(&mut bank, "uni", 1_500, 0);
