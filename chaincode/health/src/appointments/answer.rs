@@ -86,19 +86,6 @@ fn undo(
     context.event(MATCH_CHANGED, &change)
 }
 
-/// `Confirm(matchId)`: the patient is bound, too.
-pub(super) fn confirm(context: &mut Context<'_>, id: Id) -> Result<Match, ContractError> {
-    let (found, party) = outcome::of_caller(context, &id)?;
-    if party != Party::Patient {
-        return Err(error::ABSENT.because("no such match of the caller as patient"));
-    }
-    outcome::expect(&found, &[MatchStatus::Accepted])?;
-    if context.now() >= found.start {
-        return Err(error::STATE.because("the slot has begun"));
-    }
-    set(context, found, MatchStatus::Confirmed)
-}
-
 /// Writes a match in a state and announces it.
 pub(super) fn set(
     context: &mut Context<'_>,

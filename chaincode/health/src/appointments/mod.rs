@@ -15,6 +15,7 @@ mod answer;
 mod batch;
 mod claim;
 mod conduct;
+mod confirm;
 pub mod events;
 mod facts;
 mod freeze;
@@ -38,6 +39,7 @@ use crate::{error::*, events::*, ids::Id};
 pub use answer::ANSWER_SECONDS;
 pub use batch::{BatchPart, Proven, handed};
 pub use conduct::{FREE_PICKS, MEMORY_SECONDS};
+pub use confirm::SETTLE_SECONDS;
 pub use freeze::{BATCH_SECONDS, LATE_SECONDS_MAX};
 pub use outcome::{DECLINES_MAX, EXCLUDED_MAX};
 pub use request::{KEPT_MAX, OPEN_MAX};
@@ -252,10 +254,15 @@ fn answers(contract: Contract) -> Contract {
             .events(&[MATCH_CHANGED]),
         )
         .function(
-            Function::submit("Confirm", "binds the patient", &["matchId"], answer::confirm)
-                .roles(PATIENT)
-                .errors(&[PERSON, ABSENT, STATE])
-                .events(&[MATCH_CHANGED]),
+            Function::submit(
+                "Confirm",
+                "binds the patient and opens the channel out of which the visit is paid",
+                &["matchId", "deposit"],
+                confirm::confirm,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT, STATE, FUNDS, codes::VALUE])
+            .events(&[MATCH_CHANGED]),
         )
 }
 

@@ -8,7 +8,9 @@ use crate::{
         price::Price,
         words::{Language, MatchStatus, Mode, PickReason, RequestStatus, SlotStatus, Specialty},
     },
+    channels::{self, ChannelId},
     ids::{Commitment, ContentId, Id, MspId},
+    token::Amount,
 };
 
 json_object! {
@@ -198,12 +200,26 @@ json_object! {
         pub made: i64,
         /// When the practitioner accepted.
         pub accepted: Option<i64>,
+        /// The channel out of which it is paid, once the patient has confirmed with a deposit.
+        pub channel: Option<ChannelId>,
         /// When the patient checked in.
         pub arrived: Option<i64>,
         /// When the visit began.
         pub started: Option<i64>,
         /// When the visit ended.
         pub stopped: Option<i64>,
+    }
+}
+
+json_object! {
+    /// What a patient puts in to confirm a visit; see [`crate::channels`].
+    pub struct Deposit {
+        /// Which way money goes.
+        pub mode: channels::Mode,
+        /// The patient's deposit, minor units of CARE; zero if an insurer pays everything.
+        pub amount: Amount,
+        /// What the practitioner is to put in; zero if absent.
+        pub payee_amount: Option<Amount>,
     }
 }
 

@@ -83,6 +83,7 @@ pub(super) fn bring_together(
         status: if picked { MatchStatus::Accepted } else { MatchStatus::Offered },
         made: now,
         accepted: picked.then_some(now),
+        channel: None,
         arrived: None,
         started: None,
         stopped: None,

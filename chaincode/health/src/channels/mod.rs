@@ -19,7 +19,6 @@ use crate::{error::*, events::CHANNEL_CHANGED};
 pub use close::Close;
 pub(crate) use ledger::find;
 pub use model::{Beats, Channel, ChannelId, Closing, Invoice, Mode, NewChannel, Side, Status};
-#[allow(unused_imports, reason = "contract appointments comes after this one")]
 pub(crate) use open::open_for;
 pub use open::{
     LIFE_SECONDS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_SECONDS_MAX, WINDOW_SECONDS_MIN,

@@ -25,6 +25,7 @@ impl Clinic {
         let mut town = Town::new();
         people!(town: patient, other_patient, doctor, other_doctor);
         let mut clinic = Self { town, patient, other_patient, doctor, other_doctor };
+        clinic.found_token();
         for doctor in [clinic.doctor.id.clone(), clinic.other_doctor.id.clone()] {
             clinic.qualify(&doctor, "internal");
         }
@@ -34,6 +35,32 @@ impl Clinic {
         let _: Value = clinic.town.ok(&clinic.doctor.identity, &args);
         let _: Value = clinic.town.ok(&clinic.other_doctor.identity, &args);
         clinic
+    }
+
+    fn found_token(&mut self) {
+        let settings = json!({"id": random_id(), "network": random_id(),
+                              "careCap": "1000000000", "creditCap": "1"})
+        .to_string();
+        for admin in [self.town.admin_a.clone(), self.town.admin_b.clone()] {
+            let _: Value = self.town.ok(&admin, &["token:Init", &settings]);
+        }
+    }
+
+    /// Gives a person money.
+    pub(super) fn mint(&mut self, to: &str, amount: u64) {
+        let mint = json!({"id": random_id(), "to": to, "currency": "CARE",
+                          "amount": amount.to_string()})
+        .to_string();
+        for admin in [self.town.admin_a.clone(), self.town.admin_b.clone()] {
+            let _: Value = self.town.ok(&admin, &["token:Mint", &mint]);
+        }
+    }
+
+    /// Confirms a match with money for it.
+    pub(super) fn confirm(&mut self, patient: &Person, id: &str) -> Match {
+        self.mint(&patient.id, 100);
+        let deposit = json!({"mode": "uni", "amount": "60"}).to_string();
+        self.town.ok(&patient.identity, &["appointments:Confirm", id, &deposit])
     }
 
     fn qualify(&mut self, doctor: &str, specialty: &str) {

@@ -1,6 +1,6 @@
 //! From a match to a visit, and P7: what happens when somebody does not come.
 
-use carecord_chaincode::serde_json::Value;
+use carecord_chaincode::serde_json::{Value, json};
 use carecord_health::appointments::{
     DECLINES_MAX, EARLY_SECONDS, GRACE_SECONDS, words::MatchStatus,
 };
@@ -45,16 +45,18 @@ fn a_visit_goes_through_its_states_and_no_step_can_be_skipped() {
     for (at, (function, by_doctor, when)) in steps.iter().enumerate() {
         clinic.town.ledger.now = *when;
         for (later, by_doctor, _) in &steps[at + 1..] {
-            let caller = if *by_doctor { &doctor } else { &patient };
-            clinic.refuse(caller, later, &id, "CR-CC-050");
+            refuse_step(&mut clinic, if *by_doctor { &doctor } else { &patient }, later, &id);
         }
         let caller = if *by_doctor { &doctor } else { &patient };
-        clinic.act(caller, function, &id);
+        match *function {
+            "Confirm" => drop(clinic.confirm(caller, &id)),
+            _ => drop(clinic.act(caller, function, &id)),
+        }
     }
     assert_eq!(status(&mut clinic, &doctor, &id), MatchStatus::Done);
     assert_eq!(clinic.request_of(&patient, &request)["status"], "served");
     for (function, by_doctor, _) in steps {
-        clinic.refuse(if by_doctor { &doctor } else { &patient }, function, &id, "CR-CC-050");
+        refuse_step(&mut clinic, if by_doctor { &doctor } else { &patient }, function, &id);
     }
     // The next request of the patient knows the doctor.
     clinic.request(&patient, 2);
@@ -64,6 +66,18 @@ fn a_visit_goes_through_its_states_and_no_step_can_be_skipped() {
     assert_eq!(clinic.last_match(&patient).score.continuity, 100);
 }
 
+fn refuse_step(clinic: &mut Clinic, caller: &Person, function: &str, id: &str) {
+    match function {
+        "Confirm" => {
+            let args = ["appointments:Confirm", id, DEPOSIT];
+            clinic.town.refused(&caller.identity, &args, "CR-CC-050");
+        }
+        _ => clinic.refuse(caller, function, id, "CR-CC-050"),
+    }
+}
+
+const DEPOSIT: &str = r#"{"mode":"uni","amount":"60"}"#;
+
 #[test]
 fn each_step_belongs_to_one_side_and_strangers_see_nothing() {
     let mut clinic = Clinic::new();
@@ -72,8 +86,10 @@ fn each_step_belongs_to_one_side_and_strangers_see_nothing() {
     let stranger = clinic.new_patient();
     let other = std::mem::replace(&mut clinic.other_doctor, nobody());
     clinic.refuse(&patient, "Accept", &id, "CR-CC-020");
-    clinic.refuse(&doctor, "Confirm", &id, "CR-CC-020");
-    for function in ["Decline", "Confirm", "CheckIn", "Stop", "NoShow", "GetMatch"] {
+    let confirm = ["appointments:Confirm", id.as_str(), DEPOSIT];
+    clinic.town.refused(&doctor.identity, &confirm, "CR-CC-020");
+    clinic.town.refused(&stranger.identity, &confirm, "CR-CC-030");
+    for function in ["Decline", "CheckIn", "Stop", "NoShow", "GetMatch"] {
         clinic.refuse(&stranger, function, &id, "CR-CC-030");
     }
     for function in ["Accept", "Decline", "Release", "Start", "Stop", "NoShow", "GetMatch"] {
@@ -107,7 +123,7 @@ fn p7_a_doctor_who_does_not_come_bumps_the_request() {
     let (patient, request, id) = matched(&mut clinic);
     let doctor = doctor(&mut clinic);
     clinic.act(&doctor, "Accept", &id);
-    clinic.act(&patient, "Confirm", &id);
+    clinic.confirm(&patient, &id);
     let start = clinic.last_match(&patient).start;
     clinic.town.ledger.now = start;
     clinic.refuse(&patient, "NoShow", &id, "CR-CC-050");
@@ -130,7 +146,7 @@ fn p7_a_patient_who_does_not_come_loses_the_request() {
     let (patient, request, id) = matched(&mut clinic);
     let doctor = doctor(&mut clinic);
     clinic.act(&doctor, "Accept", &id);
-    clinic.act(&patient, "Confirm", &id);
+    clinic.confirm(&patient, &id);
     clinic.town.ledger.now = clinic.last_match(&patient).start + GRACE_SECONDS - 1;
     clinic.refuse(&doctor, "NoShow", &id, "CR-CC-050");
     clinic.pass(1);
@@ -145,7 +161,7 @@ fn p7_a_cancelled_visit_gives_its_slot_to_who_waits() {
     let (patient, request, id) = matched(&mut clinic);
     let doctor = doctor(&mut clinic);
     clinic.act(&doctor, "Accept", &id);
-    clinic.act(&patient, "Confirm", &id);
+    clinic.confirm(&patient, &id);
     let waiting = clinic.new_patient();
     clinic.request(&waiting, 3);
     clinic.run();
@@ -182,4 +198,53 @@ fn a_patient_who_turns_three_matches_down_has_to_ask_again() {
         assert_eq!((&found["status"], &found["bumps"]), (&expected.into(), &0.into()));
         clinic.pass(60);
     }
+}
+
+#[test]
+fn confirming_puts_the_deposit_in_or_changes_nothing() {
+    let mut clinic = Clinic::new();
+    let (patient, _, id) = matched(&mut clinic);
+    let doctor = doctor(&mut clinic);
+    clinic.act(&doctor, "Accept", &id);
+    // Without money, or with less than the visit costs, nothing happens at all: `refused` compares the whole state.
+    let confirm = |deposit: &'static str| ["appointments:Confirm", &id, deposit].map(str::to_owned);
+    for (deposit, code) in [
+        (DEPOSIT, "CR-CC-062"),
+        (r#"{"mode":"uni","amount":"39"}"#, "CR-CC-010 INVALID_ARGUMENT at /deposit/amount"),
+        (r#"{"mode":"uni","amount":"0"}"#, "CR-CC-010"),
+        (r#"{"mode":"uni","amount":"60","payeeAmount":"5"}"#, "CR-CC-010"),
+    ] {
+        let args = confirm(deposit);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        clinic.town.refused(&patient.identity, &args, code);
+    }
+    let confirmed = clinic.confirm(&patient, &id);
+    let held = crate::money::held(&clinic.town.ledger, "CARE");
+    assert_eq!(held[&format!("p:{}", patient.id)], 40);
+    let escrow: u128 =
+        held.iter().filter(|(k, _)| k.starts_with("e:channel:")).map(|(_, v)| v).sum();
+    assert_eq!(escrow, 60);
+    let channel = confirmed.channel.unwrap();
+    let found: Value = clinic.town.ok(&doctor.identity, &["channels:Get", channel.as_str()]);
+    assert_eq!(found["appointment"], json!(id));
+    assert_eq!((&found["rate"], &found["status"]), (&json!("2"), &json!("open")));
+    crate::money::assert_conserved(&clinic.town.ledger);
+}
+
+#[test]
+fn an_insured_visit_needs_no_deposit() {
+    let mut clinic = Clinic::new();
+    let patient = clinic.new_patient();
+    let mut body = clinic.new_request(2);
+    body["terms"]["pay"] = json!({"insurance": "InsurerMSP"});
+    let _: Value = clinic.town.ok(&patient.identity, &["appointments:Request", &body.to_string()]);
+    clinic.publish(Who::Doctor, &[2 * DAY]);
+    clinic.run();
+    let made = clinic.last_match(&patient);
+    assert_eq!(made.score.cost, 150);
+    let doctor = doctor(&mut clinic);
+    clinic.act(&doctor, "Accept", made.id.as_str());
+    let args = ["appointments:Confirm", made.id.as_str(), r#"{"mode":"uni","amount":"0"}"#];
+    let confirmed: Value = clinic.town.ok(&patient.identity, &args);
+    assert_eq!((&confirmed["status"], &confirmed["channel"]), (&json!("confirmed"), &Value::Null));
 }
