@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use carecord_chaincode::{Context, ContractError, codes, json_object};
+use carecord_chaincode::{
+    ARGUMENT_BYTES_MAX, Argument, Context, ContractError, Schema, codes, json_object, parse_json,
+    serde_json,
+};
 
 use crate::{
     appointments::{
         facts, freeze,
         matching::{
-            Batch, Demand, Fairness, SOLVE_MAX, Solution, Supply, Weights, assign, fairness, score,
-            verify,
+            Batch, Demand, Fairness, SIDE_MAX, SOLVE_MAX, Solution, Supply, Weights, assign,
+            fairness, score, verify,
         },
         model::{BatchHead, BatchResult, Handed, Pool},
         outcome::{self, Origin},
@@ -57,17 +60,37 @@ pub(super) fn run(context: &mut Context<'_>, id: Id) -> Result<BatchResult, Cont
     apply(context, &head, &batch, &solution, total, true)
 }
 
-/// `SubmitMatching(batchId, matching)`: takes a matching that its prices prove.
+/// The slots, or the prices, of a matching as one argument.
+#[derive(Debug)]
+pub(super) struct List<T>(Vec<T>);
+
+impl<T: Schema> Schema for List<T> {
+    fn schema() -> serde_json::Value {
+        Vec::<T>::schema()
+    }
+}
+
+impl<T: Schema + serde::de::DeserializeOwned> Argument for List<T> {
+    fn parse(raw: &[u8], name: &str) -> Result<Self, ContractError> {
+        parse_json(raw, name).map(Self)
+    }
+}
+
+// A price of a full batch has at most 25 digits, in quotes and with a comma.
+const _: () = assert!(SIDE_MAX * 28 + 2 <= ARGUMENT_BYTES_MAX);
+
+/// `SubmitMatching(batchId, slots, prices)`: takes a matching that its prices prove.
 pub(super) fn submit(
     context: &mut Context<'_>,
     id: Id,
-    handed: Handed,
+    slots: List<Option<u32>>,
+    prices: List<Price>,
 ) -> Result<BatchResult, ContractError> {
     let head = runnable(context, &id)?;
     let batch = freeze::read(context, &head)?;
-    let solution = solution(&handed);
+    let solution = solution(&Handed { slots: slots.0, prices: prices.0 });
     let total = verify(&Weights::of(&batch), &solution)
-        .map_err(|e| error::PROOF.because(e.to_string()).at("/matching"))?;
+        .map_err(|e| error::PROOF.because(e.to_string()).at("/prices"))?;
     apply(context, &head, &batch, &solution, total, false)
 }
 

@@ -181,7 +181,7 @@ fn batches(contract: Contract) -> Contract {
             Function::submit(
                 "SubmitMatching",
                 "takes the matching of a frozen batch that was solved elsewhere, if its prices prove it",
-                &["batchId", "matching"],
+                &["batchId", "slots", "prices"],
                 batch::submit,
             )
             .roles(ADMIN)

@@ -11,8 +11,8 @@ json_object! {
         pub requests: u32,
         /// Those that got a slot.
         pub matched: u32,
-        /// Jain's index of the matched requests' waits until their visit, each relative to its target wait, in
-        /// thousandths: 1000 if all wait equally long for their urgency.
+        /// Jain's index of how well the matched requests are served ([`share`]), in thousandths: 1000 if all wait equally
+        /// long for their urgency.
         pub jain: u32,
         /// The longest wait of a matched request until its visit, seconds.
         pub longest: u64,
@@ -32,22 +32,23 @@ pub fn jain(values: &[u64]) -> u32 {
     u32::try_from(1000 * sum * sum / spread).expect("the index is at most 1")
 }
 
-/// A wait relative to the target of its urgency, in thousandths and at most a hundred times it.
-pub fn relative(urgency: u32, waited: u64) -> u64 {
-    let thousandths = u128::from(waited) * 1000 / u128::from(target(urgency));
-    u64::try_from(thousandths.min(100_000)).expect("at most 100,000")
+/// How well a request is served that waited so long, in thousandths: 1000 without a wait, 500 at the target of its
+/// urgency, `target / (target + wait)` in general.
+pub fn share(urgency: u32, waited: u64) -> u64 {
+    let target = u128::from(target(urgency));
+    u64::try_from(1000 * target / (target + u128::from(waited))).expect("at most 1,000")
 }
 
 /// Reports on a matching of a batch frozen at `at`.
 pub fn fairness(batch: &Batch, slots: &[Option<u32>], at: i64) -> Fairness {
-    let (mut waits, mut longest, mut longest_left) = (Vec::new(), 0, 0);
+    let (mut shares, mut longest, mut longest_left) = (Vec::new(), 0, 0);
     for (demand, slot) in batch.demands().iter().zip(slots) {
         match slot.and_then(|slot| batch.supplies().get(slot as usize)) {
             Some(supply) => {
                 let ahead = u64::try_from(supply.start.saturating_sub(at)).unwrap_or(0);
                 let wait = demand.waited.saturating_add(ahead);
                 longest = longest.max(wait);
-                waits.push(relative(demand.urgency, wait));
+                shares.push(share(demand.urgency, wait));
             }
             None => longest_left = longest_left.max(demand.waited),
         }
@@ -55,8 +56,8 @@ pub fn fairness(batch: &Batch, slots: &[Option<u32>], at: i64) -> Fairness {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Fairness {
         requests: count(batch.demands().len()),
-        matched: count(waits.len()),
-        jain: jain(&waits),
+        matched: count(shares.len()),
+        jain: jain(&shares),
         longest,
         longest_left,
     }

@@ -16,6 +16,12 @@ fn frozen(clinic: &mut Clinic, batch: &str) -> Batch {
     Batch::new(part.demands, part.supplies)
 }
 
+/// A matching as the two arguments of `SubmitMatching`.
+fn lists(solution: &Solution) -> [String; 2] {
+    let handed = carecord_health::appointments::handed(solution);
+    [json!(handed.slots).to_string(), json!(handed.prices).to_string()]
+}
+
 #[test]
 fn a_batch_gives_the_only_slot_to_the_more_urgent_request() {
     let mut clinic = Clinic::new();
@@ -67,9 +73,8 @@ fn a_matching_from_elsewhere_counts_if_its_prices_prove_it() {
     let solution = assign(&frozen(&mut clinic, &batch));
     let admin = clinic.town_admin();
     let hand_in = |clinic: &mut Clinic, solution: &Solution, code: &str| {
-        let handed =
-            serde_json::to_string(&carecord_health::appointments::handed(solution)).unwrap();
-        let args = ["appointments:SubmitMatching", &batch, &handed];
+        let [slots, prices] = lists(solution);
+        let args = ["appointments:SubmitMatching", &batch, &slots, &prices];
         clinic.town.refused(&clinic.town_admin(), &args, code);
     };
     // Two requests change places, one is left out, a price is off: none of it is proven.
@@ -78,7 +83,7 @@ fn a_matching_from_elsewhere_counts_if_its_prices_prove_it() {
     if swapped.slots == solution.slots {
         swapped.slots.swap(0, 2);
     }
-    hand_in(&mut clinic, &swapped, "CR-CC-070 PROOF_INVALID at /matching");
+    hand_in(&mut clinic, &swapped, "CR-CC-070 PROOF_INVALID at /prices");
     let mut fewer = solution.clone();
     *fewer.slots.iter_mut().find(|slot| slot.is_some()).unwrap() = None;
     hand_in(&mut clinic, &fewer, "CR-CC-070");
@@ -88,7 +93,8 @@ fn a_matching_from_elsewhere_counts_if_its_prices_prove_it() {
     let nothing = Solution { slots: vec![], prices: vec![] };
     hand_in(&mut clinic, &nothing, "CR-CC-070");
     let handed: Handed = carecord_health::appointments::handed(&solution);
-    let args = ["appointments:SubmitMatching", &batch, &serde_json::to_string(&handed).unwrap()];
+    let [slots, prices] = lists(&solution);
+    let args = ["appointments:SubmitMatching", &batch, &slots, &prices];
     let result: BatchResult = clinic.town.ok(&admin, &args);
     assert!(!result.solved_here && result.proof == handed);
     clinic.town.refused(&admin, &args, "CR-CC-050");
