@@ -34,6 +34,8 @@ use crate::session::Session;
 use crate::state::NodeEntry;
 use crate::topology::OrganisationRole;
 
+pub(crate) use consenter::exchange;
+pub(crate) use files::signing;
 pub use issuing::Issuer;
 pub use person::user;
 pub use replaced::is_replaced;

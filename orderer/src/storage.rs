@@ -1,16 +1,10 @@
 //! A channel's log as this orderer keeps it: Raft's records and the blocks in them, found again by number and index.
-//!
-//! | kind | index | term | body |
-//! |---|---|---|---|
-//! | genesis | 0 | 0 | the block |
-//! | block, empty, conf change | Raft index | Raft term | the entry's data |
-//! | hard state | commit index | term | vote, 8 bytes big-endian |
-//! | truncate | first void index | 0 | nothing |
-//! | fetched | Raft index the block names | 0 | the block |
-//! | snapshot | Raft index | Raft term | `carecord.orderer.RaftSnapshot` |
+//! How a record is written is told in [`records`], where it lies in [`places`].
 
 mod folders;
 mod incarnation;
+mod places;
+mod records;
 
 use std::path::Path;
 
@@ -18,12 +12,8 @@ use bytes::Bytes;
 use carecord_blocks::record_log::Options;
 use carecord_blocks::storage::{Disk, Storage};
 use carecord_blocks::{Record as Stored, RecordLog, RecordReader};
-use carecord_consensus::{
-    EntryBody, HardState, LogEntry, LogReadError, LogReader, Record, Replay, Restored,
-    SnapshotPoint,
-};
+use carecord_consensus::{LogEntry, LogReadError, LogReader, Record, Replay, Restored};
 use carecord_proto::block;
-use carecord_proto::carecord::orderer::RaftSnapshot;
 use carecord_proto::common::Block;
 use parking_lot::RwLock;
 use prost::Message;
@@ -33,33 +23,17 @@ use crate::Error;
 
 pub(crate) use folders::{Folder, Folders, delete};
 pub(crate) use incarnation::Incarnation;
+use places::Places;
+use records::{GENESIS, entry, record, stored};
 
 /// Keeps an orderer's log from being opened as a peer's.
 pub(crate) const LABEL: [u8; 4] = *b"ORDR";
-
-const GENESIS: u8 = 0;
-const BLOCK: u8 = 1;
-const EMPTY: u8 = 2;
-const CONF_CHANGE: u8 = 3;
-const HARD_STATE: u8 = 4;
-const TRUNCATE: u8 = 5;
-const FETCHED: u8 = 6;
-const SNAPSHOT: u8 = 7;
 
 /// The readable side of a channel's log; shared by all who deliver.
 #[derive(Debug)]
 pub(crate) struct Log {
     reader: RecordReader,
     places: Arc<RwLock<Places>>,
-}
-
-/// Where blocks and entries lie; for every number and index the record appended last.
-#[derive(Debug, Default)]
-struct Places {
-    blocks: Vec<u64>,
-    entries: Vec<u64>,
-    /// The index before the first of `entries`.
-    base: u64,
 }
 
 /// The writable side; belongs to the writer's thread.
@@ -213,134 +187,10 @@ impl LogReader for Entries {
     }
 }
 
-// === impl Places ===
-
-impl Places {
-    fn block(&self, number: usize) -> Option<u64> {
-        self.blocks.get(number).copied()
-    }
-
-    fn entry(&self, index: u64) -> Option<u64> {
-        let offset = index.checked_sub(self.base + 1)?;
-        self.entries.get(usize::try_from(offset).ok()?).copied()
-    }
-
-    fn note(&mut self, stored: &Stored) -> Result<(), Error> {
-        match stored.kind {
-            GENESIS | FETCHED => self.note_block(stored)?,
-            BLOCK => {
-                self.note_block(stored)?;
-                self.note_entry(stored);
-            }
-            EMPTY | CONF_CHANGE => self.note_entry(stored),
-            TRUNCATE => self.truncate(stored.index),
-            SNAPSHOT => {
-                self.entries.clear();
-                self.base = stored.index;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn note_entry(&mut self, stored: &Stored) {
-        self.truncate(stored.index);
-        self.entries.push(stored.position);
-    }
-
-    fn truncate(&mut self, from: u64) {
-        let kept = from.saturating_sub(self.base + 1);
-        self.entries.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-    }
-
-    fn note_block(&mut self, stored: &Stored) -> Result<(), Error> {
-        let block = Block::decode(stored.bytes.clone())?;
-        let number = block.header.as_ref().ok_or(Error::NoHeader)?.number;
-        let number = usize::try_from(number).map_err(|_| Error::NoBlock(number))?;
-        if number > self.blocks.len() {
-            return Err(Error::NoBlock(self.blocks.len() as u64));
-        }
-        // What lies above stays: a follower has fetched blocks that Raft brings again one by one. No more is delivered
-        // than is known to be committed, and each committed block was appended last.
-        match self.blocks.get_mut(number) {
-            Some(position) => *position = stored.position,
-            None => self.blocks.push(stored.position),
-        }
-        Ok(())
-    }
-}
-
-// === records ===
-
-fn stored(record: &Record) -> (u8, u64, u64, Bytes) {
-    match record {
-        Record::Entry(LogEntry { index, term, body }) => match body {
-            EntryBody::Block(bytes) => (BLOCK, *index, *term, bytes.clone()),
-            EntryBody::Empty => (EMPTY, *index, *term, Bytes::new()),
-            EntryBody::ConfChange(bytes) => (CONF_CHANGE, *index, *term, bytes.clone()),
-        },
-        Record::HardState(state) => {
-            let vote = Bytes::copy_from_slice(&state.vote.to_be_bytes());
-            (HARD_STATE, state.commit, state.term, vote)
-        }
-        Record::Truncate { from } => (TRUNCATE, *from, 0, Bytes::new()),
-        Record::Fetched { index, block } => (FETCHED, *index, 0, block.clone()),
-        Record::Snapshot(point) => {
-            let body = RaftSnapshot {
-                index: point.index,
-                term: point.term,
-                voters: point.voters.clone(),
-                learners: point.learners.clone(),
-                block_number: point.block_number,
-                block_hash: Bytes::copy_from_slice(&point.block_hash),
-            };
-            (SNAPSHOT, point.index, point.term, body.encode_to_vec().into())
-        }
-    }
-}
-
-fn record(stored: &Stored) -> Result<Record, Error> {
-    if let Some(entry) = entry(stored) {
-        return Ok(Record::Entry(entry));
-    }
-    let unreadable = || Error::Record { kind: stored.kind, position: stored.position };
-    match stored.kind {
-        HARD_STATE => {
-            let vote = stored.bytes.as_ref().try_into().map_err(|_| unreadable())?;
-            let vote = u64::from_be_bytes(vote);
-            Ok(Record::HardState(HardState { term: stored.term, vote, commit: stored.index }))
-        }
-        TRUNCATE => Ok(Record::Truncate { from: stored.index }),
-        FETCHED => Ok(Record::Fetched { index: stored.index, block: stored.bytes.clone() }),
-        SNAPSHOT => {
-            let body = RaftSnapshot::decode(stored.bytes.clone())?;
-            let block_hash = body.block_hash.as_ref().try_into().map_err(|_| unreadable())?;
-            Ok(Record::Snapshot(SnapshotPoint {
-                index: body.index,
-                term: body.term,
-                voters: body.voters,
-                learners: body.learners,
-                block_number: body.block_number,
-                block_hash,
-            }))
-        }
-        _ => Err(unreadable()),
-    }
-}
-
-fn entry(stored: &Stored) -> Option<LogEntry> {
-    let body = match stored.kind {
-        BLOCK => EntryBody::Block(stored.bytes.clone()),
-        EMPTY => EntryBody::Empty,
-        CONF_CHANGE => EntryBody::ConfChange(stored.bytes.clone()),
-        _ => return None,
-    };
-    Some(LogEntry { index: stored.index, term: stored.term, body })
-}
-
 #[cfg(test)]
 mod tests {
     use carecord_blocks::storage::Simulated;
+    use carecord_consensus::EntryBody;
 
     use super::*;
 
@@ -378,30 +228,5 @@ mod tests {
         assert_eq!(log.block(3).unwrap(), None);
         let entries = Entries(log).entries(1, 3, u64::MAX).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.term).collect::<Vec<_>>(), [1, 2]);
-    }
-
-    #[test]
-    fn every_record_reads_back_as_it_was_written() {
-        let point = SnapshotPoint {
-            index: 9,
-            term: 3,
-            voters: vec![1, 2, 3],
-            learners: vec![4],
-            block_number: 7,
-            block_hash: [5; 32],
-        };
-        let records = [
-            entry_of(4, 2, block(3)),
-            Record::Entry(LogEntry { index: 5, term: 2, body: EntryBody::Empty }),
-            Record::HardState(HardState { term: 3, vote: 2, commit: 4 }),
-            Record::Truncate { from: 5 },
-            Record::Fetched { index: 6, block: block(4) },
-            Record::Snapshot(point),
-        ];
-        for before in records {
-            let (kind, index, term, bytes) = stored(&before);
-            let after = record(&Stored { position: 0, next: 0, kind, index, term, bytes });
-            assert_eq!(after.unwrap(), before);
-        }
     }
 }

@@ -14,6 +14,7 @@ mod catch_up;
 mod certificates;
 mod clean_clone;
 mod configuration;
+mod expiry;
 mod fabric_ca_client;
 mod flips;
 mod gateway_sdk;
@@ -24,6 +25,7 @@ mod ledger_tools;
 mod lifecycle;
 mod main_job;
 mod operator_mistakes;
+mod orderer_faults;
 mod osnadmin;
 mod renewal_at_ca;
 mod suites;
@@ -58,6 +60,8 @@ pub(super) fn all() -> Vec<Check> {
         osnadmin::CHECKS,
         wiped_orderer::CHECKS,
         under_load::CHECKS,
+        orderer_faults::CHECKS,
+        expiry::CHECKS,
         operator_mistakes::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,

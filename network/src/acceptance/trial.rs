@@ -237,7 +237,8 @@ impl Drop for Trial {
     }
 }
 
-fn leads(node: &NodeEntry) -> bool {
+/// Whether an orderer says that it leads the channel.
+pub(super) fn leads(node: &NodeEntry) -> bool {
     let Ok((200, metrics)) = http_get(node, "/metrics") else { return false };
     metrics.lines().any(|line| {
         line.starts_with(LEADER_METRIC)

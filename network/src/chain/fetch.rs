@@ -30,6 +30,8 @@ pub enum Range {
     Newest,
     /// From the first number to the second, both included.
     Between(u64, u64),
+    /// From this number on; what is not there yet is waited for.
+    From(u64),
 }
 
 /// What either Deliver service answers.
@@ -167,11 +169,16 @@ fn seek(signer: &dyn Signer, channel: &str, range: Range) -> Outcome<Envelope> {
     let (start, stop) = match range {
         Range::Newest => (newest(), newest()),
         Range::Between(first, last) => (specified(first), specified(last)),
+        Range::From(first) => (specified(first), specified(u64::MAX)),
+    };
+    let behaviour = match range {
+        Range::From(_) => seek_info::SeekBehavior::BlockUntilReady,
+        _ => seek_info::SeekBehavior::FailIfNotReady,
     };
     let info = SeekInfo {
         start: Some(start),
         stop: Some(stop),
-        behavior: seek_info::SeekBehavior::FailIfNotReady as i32,
+        behavior: behaviour as i32,
         ..SeekInfo::default()
     };
     let payload = seek_payload(header, &info);

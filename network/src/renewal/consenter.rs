@@ -76,7 +76,7 @@ fn administrators<'a>(session: &'a Session, channel: &ChannelEntry) -> Outcome<V
 }
 
 /// Names `new` wherever a consenter is known by one of `old`.
-fn exchange(root: &mut ConfigGroup, old: &[Vec<u8>], new: &Bytes) -> Outcome<()> {
+pub(crate) fn exchange(root: &mut ConfigGroup, old: &[Vec<u8>], new: &Bytes) -> Outcome<()> {
     let value = consensus(root)?;
     let unreadable = |error| Failure::new(Code::Renew, format!("the consenters: {error}"));
     let mut kind = ConsensusType::decode(value.value.clone()).map_err(unreadable)?;

@@ -10,7 +10,7 @@ use crate::pairs::{rename, write_key, write_public};
 const NEXT_KEY: &str = "next_sk";
 
 /// Puts a signing certificate and its key in force; at every moment a key is there for the certificate.
-pub(super) fn signing(member: &MemberFolder, issued: &Issued) -> Outcome<()> {
+pub(crate) fn signing(member: &MemberFolder, issued: &Issued) -> Outcome<()> {
     let next = member.key().with_file_name(NEXT_KEY);
     write_key(&next, &issued.key_pem)?;
     write_public(&member.certificate(), &issued.certificate_pem)?;

@@ -7,6 +7,7 @@
 //! A channel joined by a later block than its first is brought to that block before anything of it is served; the chain
 //! must lead to exactly that block.
 
+mod chain;
 mod source;
 
 use std::sync::Arc;
@@ -15,10 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carecord_blocks::verify::{BlockVerifier, check_structure};
 use carecord_channel::Bundle;
-use carecord_consensus::Record;
-use carecord_proto::block;
 use carecord_proto::common::{Block, Status};
-use prost::Message;
 use tokio::sync::mpsc;
 
 use super::life::End;
@@ -27,6 +25,7 @@ use crate::Error;
 use crate::cluster::Members;
 use crate::host::Host;
 use crate::storage::Appender;
+use chain::{ChainEnd, Portion};
 use source::Source;
 
 /// Bytes of blocks that are written and synced at a time.
@@ -43,24 +42,6 @@ pub(super) struct Follower {
     end: Option<ChainEnd>,
     /// True to fetch what there is and end.
     once: bool,
-}
-
-/// What the next block must follow.
-#[derive(Clone)]
-struct ChainEnd {
-    next: u64,
-    hash: Bytes,
-    bundle: Arc<Bundle>,
-}
-
-/// Blocks that are verified and not yet written.
-#[derive(Default)]
-struct Portion {
-    records: Vec<Record>,
-    first: Option<Block>,
-    bytes: usize,
-    /// The last configuration among them.
-    config: Option<Block>,
 }
 
 /// Why a source was left.
@@ -291,43 +272,5 @@ impl Follower {
         tracing::error!(channel = self.shared.name, reason, "channel halted");
         self.shared.show(State::Failed { reason: reason.to_owned() }, &self.host.metrics);
         End::Failed
-    }
-}
-
-// === impl ChainEnd ===
-
-impl ChainEnd {
-    /// After a verified block, whose configuration is decided again if it is one.
-    fn after(&self, block: &Block) -> Result<Self, Left> {
-        let mut end = self.clone();
-        if let Some(config) = block::config_envelope(block)? {
-            end.bundle = Arc::new(self.bundle.next_bundle(&config)?);
-        }
-        end.moved(block)
-    }
-
-    fn moved(self, block: &Block) -> Result<Self, Left> {
-        let header = block.header.as_ref().ok_or(Error::NoHeader)?;
-        let hash = Bytes::copy_from_slice(&block::header_hash(header));
-        Ok(Self { next: header.number + 1, hash, ..self })
-    }
-}
-
-// === impl Portion ===
-
-impl Portion {
-    fn push(&mut self, block: Block) -> Result<(), Error> {
-        if block::number(&block) == 0 {
-            self.first = Some(block);
-            return Ok(());
-        }
-        let index = block::consenter_metadata(&block)?.raft_index;
-        let encoded = Bytes::from(block.encode_to_vec());
-        self.bytes += encoded.len();
-        if block::is_config(&block) {
-            self.config = Some(block);
-        }
-        self.records.push(Record::Fetched { index, block: encoded });
-        Ok(())
     }
 }

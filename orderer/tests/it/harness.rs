@@ -1,141 +1,42 @@
 //! Brings up orderers of one organisation that serve one channel with one member organisation.
 
+mod ask;
+mod draft;
+mod genesis;
+mod node;
+mod org;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use carecord_ca::{
-    Edition, Issued, IssuedRecord, Issuing, NodeRole, Organisation, Person, Revocation, Validity,
-};
-use carecord_channel::genesis::{ChannelSpec, OrganizationSpec, genesis_block};
+use carecord_ca::{NodeRole, Validity};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
-use carecord_comm::{
-    ClientAuth, ClientTls, Endpoint, HandshakeClock, HttpsClient, ServerTls, TlsIdentity, dial,
-};
-use carecord_consensus::Acknowledge;
+use carecord_comm::{ClientTls, Endpoint, HttpsClient, TlsIdentity, dial};
 use carecord_monitoring::{OrdererMetrics, Registry};
-use carecord_msp::{Signer, SigningIdentity, keystore};
-use carecord_orderer::{Config, Orderer, OwnCertificates};
-use carecord_proto::common::{Block, ChannelHeader, Envelope, HeaderType, SignatureHeader};
-use carecord_proto::envelope;
-use carecord_proto::etcdraft::{Consenter, Options};
-use carecord_proto::msp::{MspConfig, SerializedIdentity};
-use carecord_proto::orderer::{BatchSize, BroadcastResponse};
-use prost::Message;
+use carecord_msp::Signer;
+use carecord_orderer::Orderer;
+use carecord_proto::common::{Block, Envelope};
+use carecord_proto::etcdraft::Consenter;
+use carecord_proto::orderer::BroadcastResponse;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tonic::transport::Channel;
+
+pub(crate) use ask::{Answer, Ask};
+pub(crate) use draft::Draft;
+use genesis::genesis;
+pub(crate) use node::{Node, Renewed};
+use node::{consenter, identity};
+pub(crate) use org::Org;
 
 pub(crate) const CHANNEL: &str = "care";
 pub(crate) const ABSOLUTE_MAX_BYTES: u32 = 100_000;
-/// Below what Linux takes for outgoing connections.
-const PORTS: std::ops::Range<u16> = 12_000..32_000;
-
-/// An organisation with its authorities.
-pub(crate) struct Org {
-    pub(crate) msp_id: &'static str,
-    authority: Organisation,
-}
-
-/// One orderer: what it is started from, and the running one.
-pub(crate) struct Node {
-    tls: Issued,
-    signing: Issued,
-    client_port: u16,
-    cluster_port: u16,
-    dir: TempDir,
-    admin_port: u16,
-    clock: HandshakeClock,
-    running: Option<Orderer>,
-    administered: Option<tokio::task::JoinHandle<()>>,
-}
-
-/// Certificates that a node is to have next.
-pub(crate) struct Renewed {
-    tls: Issued,
-    signing: Issued,
-}
-
-// === impl Renewed ===
-
-impl Renewed {
-    /// The TLS certificate, PEM.
-    pub(crate) fn tls_pem(&self) -> &str {
-        &self.tls.certificate_pem
-    }
-}
-
 /// Orderers that serve one channel.
 pub(crate) struct Cluster {
     pub(crate) orderers: Org,
     pub(crate) hospital: Org,
     pub(crate) nodes: Vec<Node>,
     genesis: Block,
-}
-
-impl Org {
-    pub(crate) fn new(msp_id: &'static str, domain: &str) -> Self {
-        let authority = Organisation::create(domain, None, validity()).unwrap();
-        Self { msp_id, authority }
-    }
-
-    pub(crate) fn msp(&self) -> MspConfig {
-        let ca = self.authority.ca().certificate_pem().as_bytes().to_vec();
-        let tls_ca = self.authority.tls_ca().certificate_pem().as_bytes().to_vec();
-        let ous = keystore::default_node_ous(&ca);
-        keystore::msp_config_from(self.msp_id, &[ca.into()], &[tls_ca.into()], Some(ous))
-    }
-
-    pub(crate) fn user(&self, validity: Validity) -> Arc<dyn Signer> {
-        self.person("u", false, validity)
-    }
-
-    pub(crate) fn admin(&self) -> Arc<dyn Signer> {
-        self.person("admin", true, validity())
-    }
-
-    fn person(&self, name: &str, admin: bool, validity: Validity) -> Arc<dyn Signer> {
-        let person = Person { name: name.into(), role: None, admin, key: Default::default() };
-        let issued = self.authority.person(&person, name, validity).unwrap();
-        self.signer(&issued)
-    }
-
-    /// A TLS certificate of this organisation for `localhost`, PEM.
-    pub(crate) fn tls_certificate(&self, validity: Validity) -> Bytes {
-        let issued = self.authority.tls("orderer", &["localhost".to_owned()], validity).unwrap();
-        issued.certificate_pem.into_bytes().into()
-    }
-
-    /// A revocation list, PEM, with the certificate of `revoked` on it.
-    pub(crate) fn revocation_list(&self, revoked: &Arc<dyn Signer>) -> String {
-        let ca = self.authority.ca();
-        let issuing = Issuing::new(ca.certificate_pem(), "", ca.key_pem()).unwrap();
-        let identity = SerializedIdentity::decode(revoked.serialized()).unwrap();
-        let pem = String::from_utf8(identity.id_bytes.to_vec()).unwrap();
-        let record = IssuedRecord {
-            serial: serial(&pem),
-            aki: String::new(),
-            id: "u".to_owned(),
-            profile: String::new(),
-            pem,
-            not_before: 0,
-            not_after: i64::MAX,
-            revoked: Some(Revocation { at: now(), reason: 0 }),
-        };
-        let edition = Edition { number: 1, made_at: now() - 1, next_at: now() + 1000 };
-        issuing.revocation_list(&[record], edition).unwrap()
-    }
-
-    fn signer(&self, issued: &Issued) -> Arc<dyn Signer> {
-        let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
-        Arc::new(SigningIdentity::from_pem(self.msp_id, certificate, key).unwrap())
-    }
-
-    fn roots(&self) -> [String; 1] {
-        [self.authority.tls_ca().certificate_pem().to_owned()]
-    }
 }
 
 impl Cluster {
@@ -344,148 +245,6 @@ impl Cluster {
     }
 }
 
-impl Node {
-    fn new(orderers: &Org, tls: Validity, shift: Duration) -> Self {
-        let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let tls = orderers.authority.tls("orderer", &hosts, tls).unwrap();
-        let clock = HandshakeClock { shift };
-        let signing = orderers.authority.node("orderer", NodeRole::Orderer, validity()).unwrap();
-        let (client_port, cluster_port) = (free_port(), free_port());
-        let dir = tempfile::tempdir().unwrap();
-        let admin_port = free_port();
-        Self {
-            tls,
-            signing,
-            client_port,
-            cluster_port,
-            dir,
-            admin_port,
-            clock,
-            running: None,
-            administered: None,
-        }
-    }
-
-    /// Its TLS certificate, PEM.
-    pub(crate) fn tls_pem(&self) -> &str {
-        &self.tls.certificate_pem
-    }
-
-    /// Starts with these certificates from now on.
-    pub(crate) fn take(&mut self, renewed: Renewed) {
-        (self.tls, self.signing) = (renewed.tls, renewed.signing);
-    }
-
-    pub(crate) fn data(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Serves channel participation as the node's program does.
-    async fn administer(&self, orderers: &Org, orderer: &Orderer) -> tokio::task::JoinHandle<()> {
-        let tls = ServerTls::http(identity(&self.tls), ClientAuth::Require, &orderers.roots());
-        let listener = TcpListener::bind(("127.0.0.1", self.admin_port)).await.unwrap();
-        let routes = orderer.participation();
-        let tls = tls.unwrap().source();
-        tokio::spawn(carecord_monitoring::operations::serve(listener, Some(tls), routes))
-    }
-
-    fn config(&self, orderers: &Org) -> Config {
-        let roots = orderers.roots();
-        let server =
-            |auth| ServerTls::with_clock(identity(&self.tls), auth, &roots, self.clock).unwrap();
-        Config {
-            name: format!("orderer{}", self.client_port),
-            data: self.data().to_owned(),
-            client_listen: format!("127.0.0.1:{}", self.client_port),
-            client_tls: server(ClientAuth::IfGiven),
-            cluster_listen: format!("127.0.0.1:{}", self.cluster_port),
-            cluster_tls: server(ClientAuth::Require),
-            own: own(&self.tls, orderers, self.clock),
-            signer: orderers.signer(&self.signing),
-            acknowledge: Acknowledge::Committed,
-        }
-    }
-}
-
-/// A request to a node's administration.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ask {
-    pub(crate) method: &'static str,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-/// What it answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Ask {
-    pub(crate) fn new(method: &'static str, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), ..Self::default() }
-    }
-
-    /// A form of files, as `osnadmin` sends one.
-    pub(crate) fn form(method: &'static str, path: &str, parts: &[(&str, &[u8])]) -> Self {
-        const BOUNDARY: &str = "a-line-that-stands-in-no-block";
-        let mut body = Vec::new();
-        for (name, content) in parts {
-            let head = format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\
-                 Content-Type: application/octet-stream\r\n\r\n"
-            );
-            body.extend_from_slice(head.as_bytes());
-            body.extend_from_slice(content);
-            body.extend_from_slice(b"\r\n");
-        }
-        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        Self { body, headers: vec![("Content-Type", kind)], ..Self::new(method, path) }
-    }
-
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    fn send(&self, client: &HttpsClient, port: u16) -> std::io::Result<Answer> {
-        use std::io::{Read, Write};
-        let stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
-        let mut stream = client.connect(stream, "localhost")?;
-        let Self { method, path, headers, body } = self;
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("Content-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        stream.flush()?;
-        let mut answer = Vec::new();
-        if let Err(error) = stream.read_to_end(&mut answer)
-            && answer.is_empty()
-        {
-            return Err(error);
-        }
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.ok_or(std::io::ErrorKind::UnexpectedEof)?;
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-        Ok(Answer { status, head, body: answer[end + 4..].to_vec() })
-    }
-}
-
-impl Answer {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
 pub(crate) fn validity() -> Validity {
     Validity::days_from(now(), 10)
 }
@@ -494,112 +253,9 @@ pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// An envelope as an endorsed transaction is one, for what an orderer looks at.
-pub(crate) struct Draft {
-    pub(crate) channel: String,
-    pub(crate) kind: i32,
-    pub(crate) timestamp: i64,
-    pub(crate) tx_id: Option<String>,
-    pub(crate) data: Vec<u8>,
-}
-
-impl Default for Draft {
-    fn default() -> Self {
-        let data = b"an endorsed transaction".to_vec();
-        let kind = HeaderType::EndorserTransaction as i32;
-        Self { channel: CHANNEL.into(), kind, timestamp: now(), tx_id: None, data }
-    }
-}
-
-impl Draft {
-    pub(crate) fn signed_by(self, signer: &Arc<dyn Signer>) -> Envelope {
-        let nonce = Bytes::from(rand::random::<[u8; 24]>().to_vec());
-        let creator = signer.serialized();
-        let tx_id = self.tx_id.unwrap_or_else(|| envelope::tx_id(&nonce, &creator));
-        let header = ChannelHeader {
-            r#type: self.kind,
-            channel_id: self.channel,
-            tx_id,
-            timestamp: Some(prost_types::Timestamp { seconds: self.timestamp, nanos: 0 }),
-            ..ChannelHeader::default()
-        };
-        let payload =
-            envelope::payload(&header, &SignatureHeader { creator, nonce }, self.data.into());
-        let signature = signer.sign(&payload).unwrap().into();
-        Envelope { payload, signature }
-    }
-}
-
-fn genesis(orderers: &Org, hospital: &Org, nodes: &[Node]) -> Block {
-    let mut spec = ChannelSpec::new(CHANNEL);
-    let endpoints = nodes.iter().map(|node| format!("localhost:{}", node.client_port)).collect();
-    spec.orderer.organizations = vec![
-        OrganizationSpec::orderer("Orderers", orderers.msp_id, orderers.msp(), endpoints).unwrap(),
-    ];
-    spec.orderer.consenters = nodes.iter().map(consenter).collect();
-    spec.orderer.raft = Options {
-        tick_interval: "50ms".into(),
-        election_tick: 10,
-        heartbeat_tick: 1,
-        max_inflight_blocks: 5,
-        snapshot_interval_size: 16 << 20,
-    };
-    spec.orderer.batch_size = BatchSize {
-        max_message_count: 100,
-        absolute_max_bytes: ABSOLUTE_MAX_BYTES,
-        preferred_max_bytes: ABSOLUTE_MAX_BYTES,
-    };
-    spec.orderer.batch_timeout = Duration::from_millis(100);
-    let member =
-        OrganizationSpec::application("HospitalA", hospital.msp_id, hospital.msp(), Vec::new());
-    spec.application.organizations = vec![member.unwrap()];
-    genesis_block(&spec, Bytes::from_static(&[7; 24]), now()).unwrap()
-}
-
-fn own(issued: &Issued, orderers: &Org, clock: HandshakeClock) -> Arc<OwnCertificates> {
-    let roots = orderers.roots().map(String::into_bytes).to_vec();
-    let own = OwnCertificates::new(&[identity(issued)], roots, clock);
-    Arc::new(own.unwrap())
-}
-
-fn consenter(node: &Node) -> Consenter {
-    Consenter {
-        host: "localhost".into(),
-        port: node.cluster_port.into(),
-        client_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
-        server_tls_cert: Bytes::copy_from_slice(node.tls.certificate_pem.as_bytes()),
-    }
-}
-
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
     }
-}
-
-fn identity(issued: &Issued) -> TlsIdentity {
-    TlsIdentity::from_pem(issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes()).unwrap()
-}
-
-/// The number of a certificate, which stands behind two lengths of two bytes and the version.
-fn serial(certificate: &str) -> String {
-    let der = pem::parse(certificate).unwrap().into_contents();
-    assert_eq!(&der[8..14], [0xa0, 3, 2, 1, 2, 2]);
-    let number = &der[15..15 + usize::from(der[14])];
-    number.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A port that nobody has, and that the system gives to no outgoing connection while its node is stopped.
-fn free_port() -> u16 {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    let first = std::process::id() as u16;
-    for _ in PORTS {
-        let step = first.wrapping_mul(97).wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS.start + step % (PORTS.end - PORTS.start);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free in {PORTS:?}");
 }
