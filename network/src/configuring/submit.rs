@@ -21,6 +21,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// What an update says that was made from an older configuration.
 const STALE: [&str; 2] = ["but it is currently at version", "attempt to set key"];
 
+/// What a second look at the configuration shows.
+enum Now {
+    /// The update is in it.
+    InForce,
+    /// Nothing has changed.
+    Same,
+    /// Somebody else's update came first.
+    Other,
+}
+
 /// Submits an update; first the configuration in force is asked here, so that a refusal can name who has not signed.
 pub async fn submit(
     session: &Session,
@@ -39,11 +49,12 @@ pub async fn submit(
             match broadcast(session, session.file().node(name)?, user, envelope).await {
                 Ok(()) => return Ok(()),
                 Err(failure) if is_passing(&failure) => last = Some(failure),
-                // What an orderer could not answer for may be in a block all the same, and be what stands in its own way.
-                Err(failure) if last.is_some() && is_conflict(&failure) => {
-                    let deadline = Instant::now() + ANSWER;
-                    let found = find(session, channel, user, envelope, current, deadline).await;
-                    return found.map(|_| ()).map_err(|_| failure);
+                Err(failure) if is_conflict(&failure) => {
+                    match now(session, channel, user, current, envelope).await {
+                        Now::InForce => return Ok(()),
+                        Now::Same => last = Some(failure),
+                        Now::Other => return Err(failure),
+                    }
                 }
                 Err(failure) => return Err(failure),
             }
@@ -104,6 +115,25 @@ fn refused(node: &NodeEntry, status: Status, info: &str) -> Failure {
         _ => Code::ConfigRefused,
     };
     Failure::new(code, cause).at(&node.name)
+}
+
+/// Looks again after a refusal as of another version: what one orderer could not answer for may be in a block all the
+/// same and stand in its own way, and an orderer that is behind refuses what is right.
+async fn now(
+    session: &Session,
+    channel: &ChannelEntry,
+    user: &UserEntry,
+    before: &Current,
+    envelope: &Envelope,
+) -> Now {
+    match super::current(session, channel, user).await {
+        Ok(current) if current.number > before.number => {}
+        _ => return Now::Same,
+    }
+    match find(session, channel, user, envelope, before, Instant::now()).await {
+        Ok(_) => Now::InForce,
+        Err(_) => Now::Other,
+    }
 }
 
 fn is_conflict(failure: &Failure) -> bool {

@@ -107,7 +107,7 @@ impl Run {
         self.trial.kill(&[name.as_str()]).await?;
         copied(&node.data_dir, &copy).await?;
         self.back(&node)?;
-        self.becomes(&node, "consenter").await?;
+        self.votes(&node).await?;
         // What it confirms now is remembered by the others.
         self.load.wait_for(5 * BETWEEN, PATIENCE).await?;
         tokio::time::sleep(UNDER_WAY).await;
@@ -133,12 +133,12 @@ impl Run {
             self.trial.run(&["orderer", "remove", &name], PATIENCE).await?;
             self.trial.run(&["orderer", "add", &name], PATIENCE).await?;
             self.trial.reopen()?;
-            self.becomes(&node, "consenter").await?;
+            self.votes(&node).await?;
             ids.push(self.id_of(&node).await?);
         }
         self.trial.kill(&[name.as_str()]).await?;
         self.back(&node)?;
-        self.becomes(&node, "consenter").await?;
+        self.votes(&node).await?;
         self.load.wait_for(BETWEEN, PATIENCE).await?;
         let mut different = ids.clone();
         different.dedup();
@@ -163,6 +163,7 @@ impl Run {
         }
         self.load.wait_for(BETWEEN, PATIENCE).await?;
         let node = self.node(NEW)?;
+        self.votes(&node).await?;
         let old = self.id_of(&node).await?;
         self.trial.kill(&[NEW]).await?;
         std::fs::remove_dir_all(&node.data_dir)
@@ -199,7 +200,9 @@ impl Run {
             let name = &node.name;
             self.wrong.push(format!("{ordered} transactions with the vote of the wiped {name}"));
         }
-        self.back(&self.node(&second)?)?;
+        let second_node = self.node(&second)?;
+        self.back(&second_node)?;
+        self.votes(&second_node).await?;
         self.load.wait_for(BETWEEN, PATIENCE).await?;
         let standing = participation::standing(self.trial.session(), node, CHANNEL)?;
         if standing.relation != "follower" {
@@ -217,7 +220,7 @@ impl Run {
             self.trial.run(&["orderer", step, &node.name], PATIENCE).await?;
         }
         self.trial.reopen()?;
-        self.becomes(node, "consenter").await?;
+        self.votes(node).await?;
         let new = self.id_of(node).await?;
         if new == old {
             self.wrong.push(format!("{} is back under its old Raft id {old}", node.name));

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+use carecord_orderer::ConsenterView;
+
 use super::{PATIENCE, POLL, Run};
 use crate::acceptance::program::Program;
 use crate::acceptance::trial::{CHANNEL, Trial};
@@ -13,21 +15,30 @@ use crate::participation;
 use crate::process::Process;
 use crate::state::NodeEntry;
 
+/// Entries of the log that a consenter may lack that counts as one.
+const LAG_MAX: u64 = 20;
+
 // === impl Run ===
 
 impl Run {
-    pub(super) async fn becomes(&self, node: &NodeEntry, relation: &str) -> Outcome<()> {
+    /// Waits until the leader says that the node votes and has nearly all of its log. Before that a consenter is a learner,
+    /// or one whose committed configuration is old, and whoever ends another one meanwhile ends the majority.
+    pub(super) async fn votes(&self, node: &NodeEntry) -> Outcome<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let standing = participation::standing(self.trial.session(), node, CHANNEL);
-            match standing {
-                Ok(it) if it.relation == relation && it.status == "active" => return Ok(()),
-                standing if Instant::now() >= deadline => {
-                    let cause = format!("it is to be {relation}, but: {standing:?}");
-                    return Err(Failure::new(Code::Short, cause).at(&node.name));
-                }
-                _ => tokio::time::sleep(POLL).await,
+            let leader = self.node(&self.trial.leader().await?)?;
+            let told = participation::consenters(self.trial.session(), &leader, CHANNEL);
+            let own =
+                told.ok().and_then(|told| told.consenters.into_iter().find(|one| is(node, one)));
+            let near = |one: &ConsenterView| one.lag.is_some_and(|lag| lag <= LAG_MAX);
+            if own.as_ref().is_some_and(|one| one.role == "voter" && one.alive && near(one)) {
+                return Ok(());
             }
+            if Instant::now() >= deadline {
+                let cause = format!("it is to vote, but the leader says: {own:?}");
+                return Err(Failure::new(Code::Short, cause).at(&node.name));
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 
@@ -64,10 +75,7 @@ impl Run {
     pub(super) async fn id_of(&self, node: &NodeEntry) -> Outcome<u64> {
         let leader = self.node(&self.trial.leader().await?)?;
         let told = participation::consenters(self.trial.session(), &leader, CHANNEL)?;
-        let is = |host: &str, port: u16| {
-            node.cluster_address.as_deref() == Some(&format!("{host}:{port}"))
-        };
-        let own = told.consenters.iter().find(|one| is(&one.host, one.port));
+        let own = told.consenters.iter().find(|one| is(node, one));
         own.map(|one| one.raft_id)
             .ok_or_else(|| Failure::new(Code::Short, "it is no consenter").at(&node.name))
     }
@@ -82,6 +90,10 @@ impl Run {
             self.wrong.push(format!("{when} restarted {name}"));
         }
     }
+}
+
+fn is(node: &NodeEntry, one: &ConsenterView) -> bool {
+    node.cluster_address.as_deref() == Some(&format!("{}:{}", one.host, one.port))
 }
 
 fn running(trial: &Trial) -> BTreeMap<String, i32> {
