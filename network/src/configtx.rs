@@ -3,6 +3,10 @@
 //!
 //! Place in the flow: `carecord configtx`, `channel config` and `org` read and write this form, so that scripts made for
 //! `configtxlator` and `jq` go on working. What is read back is equal content; values that nobody edited keep their bytes.
+//!
+//! Encoding gives the same bytes for the same JSON, maps in the order of their keys. It need not give back the bytes that were decoded:
+//! their writer may have had the maps in another order, as `configtxlator` itself has in the outer message (it sorts only inside
+//! fields that hold bytes). A signature covers bytes, so what was signed is passed on as it is and never encoded again.
 
 mod opaque;
 mod read;
