@@ -7,6 +7,7 @@
 //! Keys never leave the caller: contents are sealed ([`seal`]) and data keys wrapped ([`wrap`]) here, before
 //! anything is sent. The SDK speaks to a peer over the wire only.
 
+pub mod channel;
 mod commit;
 mod contract;
 mod error;

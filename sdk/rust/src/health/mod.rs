@@ -4,9 +4,11 @@
 //! their home organisation; each record's bytes lie in the vault of the organisation that wrote it.
 
 mod audit;
+mod channels;
 mod consent;
 mod identity;
 mod records;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::{Contract, Error, Gateway, Network};
 pub use carecord_health as model;
 pub use identity::{register_org, register_person};
 pub use records::{Content, Opened};
+pub use token::{init_token, mint};
 
 /// Entries asked for in one page of a list.
 const PAGE: usize = 100;
