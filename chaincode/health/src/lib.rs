@@ -21,12 +21,14 @@ pub mod events;
 pub mod identity;
 pub mod ids;
 pub mod keys;
+pub mod merkle;
 pub mod model;
 pub mod page;
 mod person;
 pub mod policy;
 pub mod records;
 mod store;
+pub mod telemetry;
 pub mod token;
 pub mod vocabulary;
 
@@ -46,6 +48,7 @@ pub fn chaincode() -> Contracts {
         channels::contract(),
         claims::contract(),
         appointments::contract(),
+        telemetry::contract(),
     ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }
