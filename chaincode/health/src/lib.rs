@@ -27,6 +27,7 @@ pub mod page;
 mod person;
 pub mod policy;
 pub mod records;
+pub mod research;
 mod store;
 pub mod telemetry;
 pub mod token;
@@ -47,6 +48,7 @@ pub fn chaincode() -> Contracts {
         token::contract(),
         channels::contract(),
         claims::contract(),
+        research::contract(),
         appointments::contract(),
         telemetry::contract(),
     ];

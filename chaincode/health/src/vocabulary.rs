@@ -92,6 +92,8 @@ vocabulary! {
         Device = "device",
         /// Keeps ciphertexts for others.
         StorageProvider = "storage-provider",
+        /// Sits on an ethics board, or watches over the channel for an authority.
+        Regulator = "regulator",
     }
 }
 

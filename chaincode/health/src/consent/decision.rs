@@ -143,7 +143,7 @@ pub fn purposes_of(role: Role) -> &'static [Purpose] {
         }
         Role::Insurer => &[Purpose::Payment],
         Role::Researcher => &[Purpose::Research],
-        Role::Admin | Role::Auditor | Role::Device | Role::StorageProvider => &[],
+        Role::Admin | Role::Auditor | Role::Device | Role::StorageProvider | Role::Regulator => &[],
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     error,
     events::{CONSENT_GRANTED, CONSENT_REVOKED, ConsentChange},
     ids::Id,
-    model::Record,
+    model::{Record, Subject},
     person, policy, store,
     vocabulary::{Decision, Effect, Purpose, Verb},
 };
@@ -40,6 +40,15 @@ json_object! {
 /// `Grant(grant)`.
 pub(super) fn grant(context: &mut Context<'_>, new: NewGrant) -> Result<Grant, ContractError> {
     let patient = person::caller(context)?;
+    give(context, &patient, new)
+}
+
+/// Writes a grant of a patient who calls; other contracts do it as part of what the patient asks of them.
+pub(crate) fn give(
+    context: &mut Context<'_>,
+    patient: &Subject,
+    new: NewGrant,
+) -> Result<Grant, ContractError> {
     let grant = new.accept(patient.id.clone(), context.now())?;
     grant::check_grantee(context, &grant.grantee, &patient.id)?;
     if context.bytes(&store::grant_ref(&grant.id))?.is_some() {
@@ -59,7 +68,7 @@ pub(super) fn grant(context: &mut Context<'_>, new: NewGrant) -> Result<Grant, C
         Effect::Permit => lookup::epoch(context, &patient.id)?,
         Effect::Deny => lookup::bump_epoch(context, &patient.id)?,
     };
-    audit::record(context, &patient, Act::Grant, &grant.id, Some(&patient))?;
+    audit::record(context, patient, Act::Grant, &grant.id, Some(patient))?;
     context.event(CONSENT_GRANTED, &ConsentChange { grant: grant.id.clone(), epoch })?;
     Ok(grant)
 }
@@ -67,12 +76,21 @@ pub(super) fn grant(context: &mut Context<'_>, new: NewGrant) -> Result<Grant, C
 /// `Revoke(grantId)`.
 pub(super) fn revoke(context: &mut Context<'_>, id: Id) -> Result<(), ContractError> {
     let patient = person::caller(context)?;
+    end(context, &patient, &id)
+}
+
+/// Ends a grant of a patient who calls.
+pub(crate) fn end(
+    context: &mut Context<'_>,
+    patient: &Subject,
+    id: &Id,
+) -> Result<(), ContractError> {
     let absent = || error::ABSENT.because("no such grant of the caller");
-    let reference: GrantRef = context.get(&store::grant_ref(&id))?.ok_or_else(absent)?;
+    let reference: GrantRef = context.get(&store::grant_ref(id))?.ok_or_else(absent)?;
     if reference.patient != patient.id {
         return Err(absent());
     }
-    let key = store::grant(&patient.id, &reference.grantee, &id);
+    let key = store::grant(&patient.id, &reference.grantee, id);
     let mut grant: Grant = context.get(&key)?.ok_or_else(absent)?;
     if grant.revoked.is_some() {
         return Err(error::STATE.because("the grant is revoked already"));
@@ -80,8 +98,8 @@ pub(super) fn revoke(context: &mut Context<'_>, id: Id) -> Result<(), ContractEr
     grant.revoked = Some(context.now());
     context.put(&key, &grant)?;
     let epoch = lookup::bump_epoch(context, &patient.id)?;
-    audit::record(context, &patient, Act::Revoke, &id, Some(&patient))?;
-    context.event(CONSENT_REVOKED, &ConsentChange { grant: id, epoch })
+    audit::record(context, patient, Act::Revoke, id, Some(patient))?;
+    context.event(CONSENT_REVOKED, &ConsentChange { grant: id.clone(), epoch })
 }
 
 /// `Check(recordId, purpose)`.

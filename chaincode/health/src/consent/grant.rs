@@ -254,7 +254,8 @@ pub(crate) fn check_grantee(
                 | Role::Admin
                 | Role::Auditor
                 | Role::Device
-                | Role::StorageProvider => false,
+                | Role::StorageProvider
+                | Role::Regulator => false,
             };
             if fits {
                 return Ok(());

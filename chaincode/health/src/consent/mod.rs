@@ -14,6 +14,7 @@ use carecord_chaincode::{Contract, Function, codes};
 use crate::{error::*, events::*};
 
 pub use functions::{Answer, Explanation};
+pub(crate) use functions::{end, give};
 pub use grant::{Grant, Grantee, NewGrant, NewScope, Scope};
 pub use lists::Recipient;
 pub use lookup::GRANTS_PER_GRANTEE_MAX;

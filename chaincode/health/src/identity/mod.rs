@@ -14,8 +14,16 @@ use crate::{error::*, events::*};
 pub use person::PublicSubject;
 
 const ADMIN: &[&str] = &["hospital-admin"];
-const ANYONE: &[&str] =
-    &["patient", "practitioner", "insurer", "researcher", "auditor", "device", "storage-provider"];
+const ANYONE: &[&str] = &[
+    "patient",
+    "practitioner",
+    "insurer",
+    "researcher",
+    "auditor",
+    "device",
+    "storage-provider",
+    "regulator",
+];
 
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {

@@ -69,13 +69,13 @@ pub(super) fn register_member(
     role: Role,
 ) -> Result<PublicSubject, ContractError> {
     let org = match role {
-        Role::Auditor => person::admin_org(context)?,
+        Role::Auditor | Role::Regulator => person::admin_org(context)?,
         Role::Insurer => person::admin_org_of(context, OrgKind::Insurer)?,
         Role::Researcher => person::admin_org_of(context, OrgKind::Research)?,
         Role::Device => person::admin_org_of(context, OrgKind::Hospital)?,
         Role::StorageProvider => person::admin_org(context)?,
         Role::Patient | Role::Practitioner | Role::Admin => {
-            let reason = "a member is an insurer, researcher, auditor, device or storage provider";
+            let reason = "a member is an insurer, researcher, auditor, regulator, device or storage provider";
             return Err(codes::VALUE.because(reason).at("/role"));
         }
     };

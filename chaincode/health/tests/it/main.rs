@@ -20,6 +20,7 @@ mod matrix;
 mod money;
 mod payments;
 mod records;
+mod research;
 mod telemetry;
 mod token;
 mod town;

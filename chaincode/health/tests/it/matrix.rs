@@ -4,7 +4,8 @@ use carecord_chaincode::test_util::{KeyKind, TestIdentity};
 
 use crate::{people, town::Town};
 
-const ROLES: [&str; 8] = [
+const ROLES: [&str; 9] = [
+    "regulator",
     "patient",
     "practitioner",
     "hospital-admin",
