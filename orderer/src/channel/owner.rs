@@ -119,6 +119,7 @@ impl<'a> Owner<'a> {
                     self.count_active();
                     self.feed(Event::Tick);
                     self.publish_consenters();
+                    self.show_once_welcome();
                     if let Some(end) = self.reconsider() {
                         return end;
                     }

@@ -29,6 +29,11 @@ impl Peers {
         self.0.values().filter(|link| link.is_connected()).count()
     }
 
+    /// Whether this consenter welcomed this node on a stream that is still set up.
+    pub(super) fn is_connected(&self, to: NodeId) -> bool {
+        self.0.get(&to).is_some_and(Link::is_connected)
+    }
+
     /// Opens a link to each other consenter, anew to one that changed, and drops those to nodes that are none any more.
     pub(super) fn connect(
         &mut self,

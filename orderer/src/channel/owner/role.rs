@@ -48,11 +48,31 @@ impl Owner<'_> {
         if leader.is_some() {
             metrics.leader_changes.with_label_values(&[name]).inc();
         }
-        let shared = &self.start.shared;
-        let follows = matches!(*shared.state.borrow(), State::Following { .. });
-        if leader.is_some() || !follows {
-            shared.show(State::Active { leader, is_self }, &self.start.host.metrics);
+        if self.is_taken_for_one(leader, is_self) {
+            self.show(State::Active { leader, is_self });
         }
+    }
+
+    /// Shows a consenter that never voted as soon as its leader has welcomed it: until then it may be one that lost its data,
+    /// to which the leader, who was not told yet, still writes.
+    pub(super) fn show_once_welcome(&mut self) {
+        let leader = self.start.core.leader();
+        if leader.is_some() && self.is_shown_as_follower() && self.is_taken_for_one(leader, false) {
+            self.show(State::Active { leader, is_self: false });
+        }
+    }
+
+    fn is_taken_for_one(&self, leader: Option<NodeId>, is_self: bool) -> bool {
+        let welcome = leader.is_some_and(|leader| self.peers.is_connected(leader));
+        is_self || welcome || !self.is_shown_as_follower()
+    }
+
+    fn is_shown_as_follower(&self) -> bool {
+        matches!(*self.start.shared.state.borrow(), State::Following { .. })
+    }
+
+    fn show(&self, state: State) {
+        self.start.shared.show(state, &self.start.host.metrics);
     }
 
     pub(super) fn halted(&mut self, reason: String) {
