@@ -8,6 +8,7 @@ mod answer;
 mod blocks;
 mod consenters;
 mod form;
+mod hear_out;
 mod join;
 mod update;
 
@@ -46,6 +47,7 @@ pub(crate) fn routes(registrar: Arc<Registrar>) -> Router {
         .route("/participation/v1/", get(redirect))
         .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(hear_out::hear_out))
         .with_state(registrar)
 }
 
