@@ -27,6 +27,7 @@ mod main_job;
 mod operator_mistakes;
 mod orderer_faults;
 mod osnadmin;
+mod rapidcare;
 mod renewal_at_ca;
 mod suites;
 mod syncs;
@@ -63,6 +64,7 @@ pub(super) fn all() -> Vec<Check> {
         orderer_faults::CHECKS,
         expiry::CHECKS,
         operator_mistakes::CHECKS,
+        rapidcare::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,
     ];
