@@ -12,6 +12,7 @@ mod commit;
 mod contract;
 mod error;
 pub mod events;
+pub mod fhir;
 mod gateway;
 pub mod health;
 mod network;

@@ -77,7 +77,7 @@ pub fn facts(
     salt: Id,
     authorised: BTreeSet<Id>,
 ) -> Facts {
-    let last_day = lines.until.saturating_add(plan.terms.filing_days);
+    let last_day = lines.until.saturating_add(i64::from(plan.terms.filing_days));
     Facts {
         claim: claim.id.clone(),
         round: claim.round + 1,

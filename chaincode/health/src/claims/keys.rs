@@ -48,7 +48,7 @@ pub(super) fn once(mark: &Commitment) -> String {
     build("claimonce", &[mark.as_str()])
 }
 
-pub(super) fn sums(enrolment: &Id, year: u32) -> String {
+pub(super) fn sums(enrolment: &Id, year: i64) -> String {
     build("claimsum", &[enrolment.as_str(), &format!("{year:04}")])
 }
 

@@ -42,9 +42,9 @@ json_object! {
         /// The commitment to the secret that marks the member's services, known to insurer, member and providers.
         pub secret: Commitment,
         /// The first day that is covered, days since 1970.
-        pub from: u32,
+        pub from: i64,
         /// The last day that is covered.
-        pub until: u32,
+        pub until: i64,
         /// When it was made, seconds since 1970.
         pub registered: i64,
     }
@@ -88,7 +88,7 @@ json_object! {
         /// The answer; absent until there is one.
         pub decision: Option<Decision>,
         /// The last day on which an authorised service may be given, days since 1970; absent without a permit.
-        pub until: Option<u32>,
+        pub until: Option<i64>,
         /// When it was asked, seconds since 1970.
         pub asked: i64,
     }

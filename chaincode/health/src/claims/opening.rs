@@ -86,8 +86,8 @@ pub fn service_mark(
     secret: &MemberSecret,
     provider: &MspId,
     tag: &Id,
-    from: u32,
-    until: u32,
+    from: i64,
+    until: i64,
 ) -> Commitment {
     let mut hash = Sha256::new();
     hash.update(DOMAIN);

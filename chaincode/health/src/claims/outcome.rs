@@ -56,9 +56,9 @@ json_object! {
         /// Makes the commitment unguessable.
         pub salt: Id,
         /// The first day of service, days since 1970.
-        pub from: u32,
+        pub from: i64,
         /// The last day of service, in the same benefit year.
-        pub until: u32,
+        pub until: i64,
         /// In the order in which they are adjudicated.
         pub lines: Vec<Line>,
         /// The encounter behind them, if the claim names one.
@@ -145,8 +145,11 @@ impl ClaimLines {
         if self.lines.is_empty() || self.lines.len() > LINES_MAX {
             return refuse("a claim has 1 to 100 lines");
         }
-        if self.until < self.from || self.until > calendar::DAY_MAX {
-            return refuse("the period of service ends before it begins, or after the year 9999");
+        if self.until < self.from || self.from < calendar::DAY_MIN || self.until > calendar::DAY_MAX
+        {
+            return refuse(
+                "the period of service ends before it begins, or is not from 1900 to 9999",
+            );
         }
         if calendar::year(self.from) != calendar::year(self.until) {
             return refuse("the period of service is not within one benefit year");
@@ -168,7 +171,7 @@ impl ClaimLines {
     }
 
     /// The benefit year that the claim counts in.
-    pub fn year(&self) -> u32 {
+    pub fn year(&self) -> i64 {
         calendar::year(self.from)
     }
 }

@@ -45,9 +45,9 @@ json_object! {
         /// The commitment to the member's secret.
         pub secret: Commitment,
         /// The first day that is covered, days since 1970.
-        pub from: u32,
+        pub from: i64,
         /// The last day that is covered.
-        pub until: u32,
+        pub until: i64,
     }
 }
 
@@ -123,8 +123,8 @@ pub(super) fn enroll(
         return Err(absent());
     }
     person::patient(context, &new.member)?.ok_or_else(absent)?;
-    if new.until < new.from || new.until > calendar::DAY_MAX {
-        let reason = "the cover ends before it begins, or after the year 9999";
+    if new.until < new.from || new.from < calendar::DAY_MIN || new.until > calendar::DAY_MAX {
+        let reason = "the cover ends before it begins, or is not from 1900 to 9999";
         return Err(codes::VALUE.because(reason).at("/enrolment/until"));
     }
     let key = keys::enrolment(&new.id);
@@ -188,7 +188,7 @@ pub(super) fn decide_prior_auth(
     context: &mut Context<'_>,
     id: Id,
     decision: Decision,
-    until: u32,
+    until: i64,
 ) -> Result<Authorisation, ContractError> {
     let clerk = person::caller(context)?;
     let absent = || error::ABSENT.because("no such authorisation");

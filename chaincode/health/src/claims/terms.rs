@@ -14,8 +14,8 @@ pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
 pub const SERVICES_MAX: usize = 8_192;
 /// Most diagnoses that a plan excludes.
 pub const EXCLUDED_MAX: usize = 1_024;
-/// Longest period in days for handing in a claim.
-const FILING_DAYS_MAX: u32 = 3_660;
+/// Longest period in days for handing in a claim: a hundred years, for books that are taken over.
+const FILING_DAYS_MAX: u32 = 36_600;
 const TAG_DOMAIN: &[u8] = b"carecord-claim-tag-v1";
 
 json_object! {
@@ -94,7 +94,7 @@ impl Terms {
             return refuse("a share is at most 10000 basis points", "coinsuranceBps");
         }
         if self.filing_days == 0 || self.filing_days > FILING_DAYS_MAX {
-            return refuse("claims are handed in within 1 to 3660 days", "filingDays");
+            return refuse("claims are handed in within 1 to 36600 days", "filingDays");
         }
         Ok(())
     }

@@ -208,14 +208,14 @@ fn cover_holds_from_its_first_to_its_last_day_and_claims_are_due_in_time() {
     people!(town: patient, author, insurer);
     let terms = Terms { filing_days: 30, ..terms() };
     let mut cover = cover(&mut town, &insurer, &patient, terms, vec![]);
-    let day = |day: u32| ClaimLines { from: day, until: day, ..lines(&[(&id(), 100)]) };
+    let day = |day: i64| ClaimLines { from: day, until: day, ..lines(&[(&id(), 100)]) };
     for (of, code) in [(19_357, "CR-CC-050"), (20_089, "CR-CC-050")] {
         let (new, held) = cover.draft(&mut town, &author, &patient, day(of));
         let args = ["claims:Submit", &new.to_string()];
         town.refused_with(&author.identity, &args, &cover.submission(&held.bytes), code);
     }
     // The last day in time is the thirtieth after the service.
-    let now = u32::try_from(town.ledger.now / 86_400).unwrap();
+    let now = town.ledger.now / 86_400;
     for (of, insurer_pays) in [(now - 30, 80), (now - 31, 0)] {
         let held = cover.submit(&mut town, &author, &patient, day(of));
         let outcome = cover.adjudicate(&mut town, &insurer, &held, None);
@@ -239,7 +239,7 @@ fn a_service_that_needs_authorisation_is_paid_only_with_one() {
     let tag = id();
     let services = vec![Service { authorisation: true, ..service(&tag, 1_000) }];
     let mut cover = cover(&mut town, &insurer, &patient, terms(), services);
-    let day = |n: u32| ClaimLines { from: DAY + n, until: DAY + n, ..lines(&[(&tag, 1_000)]) };
+    let day = |n: i64| ClaimLines { from: DAY + n, until: DAY + n, ..lines(&[(&tag, 1_000)]) };
     let held = cover.submit(&mut town, &author, &patient, day(0));
     assert_eq!(cover.adjudicate(&mut town, &insurer, &held, None).totals.write_off, 1_000);
     for (decision, until, pays) in
@@ -253,7 +253,7 @@ fn a_service_that_needs_authorisation_is_paid_only_with_one() {
         let args = ["claims:DecidePriorAuth", new.id.as_str(), decision, &until];
         let _: Value = town.ok(&insurer.identity, &args);
         town.refused(&insurer.identity, &args, "CR-CC-050");
-        let offset = if pays > 0 { 1 } else { 2 + u32::from(decision == "deny") };
+        let offset = if pays > 0 { 1 } else { 2 + i64::from(decision == "deny") };
         let (mut claim, held) = cover.draft(&mut town, &author, &patient, day(offset));
         claim["authorisations"] = json!([new.id]);
         let args = ["claims:Submit", &claim.to_string()];

@@ -23,7 +23,7 @@ use carecord_health::{
 use crate::town::{Person, Town, add_record, assert_valid, grant, random_id};
 
 /// A day of service, and the moment at which claims for it are handed in.
-pub(crate) const DAY: u32 = 19_675;
+pub(crate) const DAY: i64 = 19_675;
 
 /// The transient fields of a call.
 pub(crate) type Fields = BTreeMap<String, Bytes>;
@@ -75,7 +75,7 @@ pub(crate) struct Cover {
     pub(crate) schedule: Vec<u8>,
     pub(crate) secret: MemberSecret,
     /// What the member has paid, by benefit year.
-    pub(crate) paid: BTreeMap<u32, Accumulators>,
+    pub(crate) paid: BTreeMap<i64, Accumulators>,
 }
 
 /// A claim as its provider holds it.
