@@ -60,8 +60,12 @@ impl Person {
         self.list("consent:ListMine", &[]).await
     }
 
-    /// To whom the data key of a new record of `patient` is to be wrapped.
-    pub(super) async fn recipients(&self, patient: &Id) -> Result<Vec<Recipient>, Error> {
-        self.agreed("consent:Recipients", &[patient.to_string(), "[]".to_owned()]).await
+    /// To whom the data key of a new record of `patient` with these tags is to be wrapped.
+    pub(super) async fn recipients(
+        &self,
+        patient: &Id,
+        tags: &[Id],
+    ) -> Result<Vec<Recipient>, Error> {
+        self.agreed("consent:Recipients", &[patient.to_string(), json(&tags)]).await
     }
 }

@@ -5,9 +5,11 @@
 
 mod audit;
 mod channels;
+pub mod claims;
 mod consent;
 mod identity;
 mod records;
+mod research;
 mod token;
 
 use std::collections::BTreeMap;

@@ -46,6 +46,16 @@ impl Person {
     /// A reader whose registered key fails verification is left out, and can be given the key later; the patient's
     /// key must be good.
     pub async fn add_record(&self, patient: &Id, content: &[u8]) -> Result<Record, Error> {
+        self.add_tagged_record(patient, content, &[]).await
+    }
+
+    /// See [`Person::add_record`]; grants may refer to the tags. A contribution to a study has the study's id as one.
+    pub async fn add_tagged_record(
+        &self,
+        patient: &Id,
+        content: &[u8],
+        tags: &[Id],
+    ) -> Result<Record, Error> {
         let (id, data_key) = (random_id()?, random_id()?);
         let key = DataKey::random()?;
         let binding = Binding { record_id: id.as_str(), version: 1 };
@@ -63,10 +73,10 @@ impl Person {
             suite: FORMAT,
             data_key: data_key.clone(),
             commitment: commitment(&key, content),
-            tags: None,
+            tags: (!tags.is_empty()).then(|| tags.to_vec()),
         };
         let record: Record = self.submit("records:Add", [json(&new)]).await?;
-        let wraps = self.wraps(patient, &key, &data_key, binding).await?;
+        let wraps = self.wraps(patient, tags, &key, &data_key, binding).await?;
         vault.put_wraps(id.as_str(), wraps).await?;
         Ok(record)
     }
@@ -141,11 +151,12 @@ impl Person {
     async fn wraps(
         &self,
         patient: &Id,
+        tags: &[Id],
         key: &DataKey,
         data_key: &Id,
         binding: Binding<'_>,
     ) -> Result<Vec<Wrap>, Error> {
-        let recipients = self.recipients(patient).await?;
+        let recipients = self.recipients(patient, tags).await?;
         let wrap_one = |recipient: &Recipient| {
             let public = verified_key(self.network().name(), &recipient.subject, &recipient.key)?;
             let kid = recipient.key.registration.kid.as_str();
