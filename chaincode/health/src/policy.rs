@@ -45,20 +45,53 @@ pub(crate) fn protect_both(
     Ok(())
 }
 
+/// Puts keys that belong to people of several organisations under a majority of the channel's, at least two.
+///
+/// Under one side's home that organisation alone could keep the other side's transactions from being endorsed, and so
+/// let the deadline of a dispute pass.
+pub(crate) fn protect_jointly(
+    context: &mut Context<'_>,
+    keys: &[String],
+) -> Result<(), ContractError> {
+    let orgs: Option<Orgs> = context.get(&store::orgs())?;
+    let Some(policy) = majority(&orgs.map_or_else(Vec::new, |o| o.msps)) else { return Ok(()) };
+    for key in keys {
+        context.stub().set_state_validation_parameter(key, policy.clone())?;
+    }
+    Ok(())
+}
+
+/// More than half of the organisations and at least two, serialised; none if there are fewer than two.
+pub fn majority(orgs: &[MspId]) -> Option<Bytes> {
+    if orgs.len() < 2 {
+        return None;
+    }
+    let rules = (0..orgs.len()).map(signed_by).collect();
+    let enough = i32::try_from(orgs.len() / 2 + 1).expect("a channel has few organisations");
+    let envelope = SignaturePolicyEnvelope {
+        version: 0,
+        rule: Some(n_out_of(enough, rules)),
+        identities: orgs.iter().map(peer_of).collect(),
+    };
+    Some(envelope.encode_to_vec().into())
+}
+
+fn signed_by(index: usize) -> SignaturePolicy {
+    let index = i32::try_from(index).expect("a channel has few organisations");
+    SignaturePolicy { r#type: Some(signature_policy::Type::SignedBy(index)) }
+}
+
+fn n_out_of(n: i32, rules: Vec<SignaturePolicy>) -> SignaturePolicy {
+    let rule = signature_policy::NOutOf { n, rules };
+    SignaturePolicy { r#type: Some(signature_policy::Type::NOutOf(rule)) }
+}
+
 /// The policy `AND(home.peer, OR(other.peer, …))`, serialised; none if there is no other organisation.
 pub fn home_and_one_other(home: &MspId, orgs: &[MspId]) -> Option<Bytes> {
     let others: Vec<&MspId> = orgs.iter().filter(|org| *org != home).collect();
     if others.is_empty() {
         return None;
     }
-    let signed_by = |index: usize| SignaturePolicy {
-        r#type: Some(signature_policy::Type::SignedBy(
-            i32::try_from(index).expect("a channel has few organisations"),
-        )),
-    };
-    let n_out_of = |n: i32, rules| SignaturePolicy {
-        r#type: Some(signature_policy::Type::NOutOf(signature_policy::NOutOf { n, rules })),
-    };
     let one_other = n_out_of(1, (1..=others.len()).map(signed_by).collect());
     let envelope = SignaturePolicyEnvelope {
         version: 0,
@@ -99,6 +132,22 @@ mod tests {
             panic!("the rule is an AND")
         };
         assert_eq!((and.n, and.rules.len()), (2, 2));
+    }
+
+    #[test]
+    fn what_is_owned_jointly_needs_more_than_half_and_no_one_in_particular() {
+        for (count, enough) in [(2, 2), (3, 2), (4, 3), (5, 3)] {
+            let orgs: Vec<MspId> = (0..count).map(|n| msp(&format!("Org{n}"))).collect();
+            let envelope = SignaturePolicyEnvelope::decode(majority(&orgs).unwrap()).unwrap();
+            let Some(signature_policy::Type::NOutOf(rule)) = envelope.rule.unwrap().r#type else {
+                panic!("the rule counts")
+            };
+            assert_eq!(
+                (rule.n, rule.rules.len(), envelope.identities.len()),
+                (enough, count, count)
+            );
+        }
+        assert_eq!(majority(&[msp("A")]), None);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) fn open_for(
     let channel = draft(context, payer, &payee, new)?;
     let key = keys::channel(&channel.id);
     context.put(&key, &channel)?;
-    policy::protect(context, &payer.msp, &[key])?;
+    policy::protect_jointly(context, &[key])?;
     for side in [&channel.payer, &channel.payee] {
         context.put_bytes(&keys::of(side, &channel.id), store::MARK)?;
     }
@@ -190,6 +190,7 @@ pub(super) fn top_up(
     base.verify_both(&network, &channel)?;
     channel.top_up(side, amount, &base.state)?;
     let mut book = Book::new();
+    book.gather(context, &ledger::escrow(&channel.id), channel.currency)?;
     ledger::deposit(context, &mut book, &channel, side, amount)?;
     book.write(context)?;
     ledger::save(context, &channel)?;

@@ -12,6 +12,9 @@ use crate::{
 /// Most waiting credits that a debit folds in; beyond them `Compact` has to be called first.
 pub const FOLD_MAX: usize = 100;
 
+/// Most waiting credits that are summed up for a balance.
+pub const WAITING_MAX: usize = 10_000;
+
 /// For what a contract keeps money apart.
 #[allow(dead_code, reason = "the contracts that keep money apart come one after the other")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,14 +146,18 @@ pub(super) fn incoming(
     Ok(rows)
 }
 
-/// Everything that lies in an account, however many credits wait.
+/// Everything that lies in an account, if at most [`WAITING_MAX`] credits wait.
 pub(super) fn total(
     context: &mut Context<'_>,
     account: &Account,
     currency: Currency,
 ) -> Result<Amount, ContractError> {
     let mut sum = settled(context, account, currency)?.amount;
-    for (_, row) in incoming(context, account, currency, usize::MAX)? {
+    let waiting = incoming(context, account, currency, WAITING_MAX + 1)?;
+    if waiting.len() > WAITING_MAX {
+        return Err(error::LIMIT.because("too many credits wait: fold them with Compact first"));
+    }
+    for (_, row) in waiting {
         sum = sum.plus(row.amount).ok_or_else(overflow)?;
     }
     Ok(sum)

@@ -136,6 +136,20 @@ impl Book {
         Ok(())
     }
 
+    /// Brings what waits in an escrow together, before more is put in.
+    ///
+    /// A debit folds [`FOLD_MAX`] credits at most, and nobody compacts an escrow: one that is filled many times has to be
+    /// gathered each time, or its money could not be taken out any more.
+    pub(crate) fn gather(
+        &mut self,
+        context: &mut Context<'_>,
+        escrow: &Account,
+        currency: Currency,
+    ) -> Result<(), ContractError> {
+        let rows = account::incoming(context, escrow, currency, FOLD_MAX)?;
+        self.fold(context, escrow, currency, rows)
+    }
+
     /// Folds these waiting credits into the settled row; each is read by its key, so no later credit conflicts.
     pub(super) fn fold(
         &mut self,
@@ -238,6 +252,19 @@ impl Book {
     }
 }
 
+/// A person's rows are under their home and one other organisation, an escrow's under a majority.
+fn protect(
+    context: &mut Context<'_>,
+    account: &Account,
+    home: &MspId,
+    key: String,
+) -> Result<(), ContractError> {
+    match account {
+        Account::Escrow { .. } => policy::protect_jointly(context, &[key]),
+        Account::Person(_) | Account::Burnt => policy::protect(context, home, &[key]),
+    }
+}
+
 // === impl Line ===
 
 impl Line {
@@ -277,7 +304,7 @@ impl Line {
         if self.settled.is_none() {
             let key = keys::incoming(account, currency, context.tx_id());
             context.put(&key, &Row { amount: self.credits, home: home.clone() })?;
-            return policy::protect(context, &home, &[key]);
+            return protect(context, account, &home, key);
         }
         let key = keys::account(account, currency);
         let spent = matches!(account, Account::Escrow { .. }) && amount == Amount::ZERO;
@@ -286,7 +313,7 @@ impl Line {
             (true, false) => Ok(()),
             (false, existed) => {
                 context.put(&key, &Row { amount, home: home.clone() })?;
-                if existed { Ok(()) } else { policy::protect(context, &home, &[key]) }
+                if existed { Ok(()) } else { protect(context, account, &home, key) }
             }
         }
     }

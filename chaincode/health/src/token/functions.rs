@@ -159,25 +159,47 @@ pub(super) fn approve(context: &mut Context<'_>, new: NewAllowance) -> Result<()
 /// `Compact(fold)`.
 pub(super) fn compact(context: &mut Context<'_>, fold: Fold) -> Result<(), ContractError> {
     let owner = person::caller(context)?;
+    fold_into(context, &Account::Person(owner.id), &fold)
+}
+
+/// `CompactBurnt(fold)`.
+pub(super) fn compact_burnt(context: &mut Context<'_>, fold: Fold) -> Result<(), ContractError> {
+    person::admin_org(context)?;
+    fold_into(context, &Account::Burnt, &fold)
+}
+
+/// `Burnt(currency, limit)`.
+pub(super) fn burnt(
+    context: &mut Context<'_>,
+    currency: Currency,
+    limit: u32,
+) -> Result<Vec<Waiting>, ContractError> {
+    waiting(context, &Account::Burnt, currency, limit)
+}
+
+fn fold_into(
+    context: &mut Context<'_>,
+    account: &Account,
+    fold: &Fold,
+) -> Result<(), ContractError> {
     fold.currency.check_on_ledger("/fold/currency")?;
     if fold.transactions.is_empty() || fold.transactions.len() > FOLD_MAX {
         let reason = format!("between 1 and {FOLD_MAX} credits are folded at once");
         return Err(codes::VALUE.because(reason).at("/fold/transactions"));
     }
-    let account = Account::Person(owner.id);
     let mut rows = std::collections::BTreeMap::new();
     for (place, tx) in fold.transactions.iter().enumerate() {
         let at = || format!("/fold/transactions/{place}");
         if tx.len() != 64 || !tx.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(codes::VALUE.because("expected a transaction id").at(at()));
         }
-        let key = keys::incoming(&account, fold.currency, tx);
+        let key = keys::incoming(account, fold.currency, tx);
         let row = context.get(&key)?;
         let row = row.ok_or_else(|| error::ABSENT.because("no such waiting credit").at(at()))?;
         rows.insert(key, row);
     }
     let mut book = Book::new();
-    book.fold(context, &account, fold.currency, rows.into_iter().collect())?;
+    book.fold(context, account, fold.currency, rows.into_iter().collect())?;
     book.write(context)?;
     changed(context)
 }
@@ -189,9 +211,18 @@ pub(super) fn incoming(
     limit: u32,
 ) -> Result<Vec<Waiting>, ContractError> {
     let owner = person::caller(context)?;
+    waiting(context, &Account::Person(owner.id), currency, limit)
+}
+
+fn waiting(
+    context: &mut Context<'_>,
+    account: &Account,
+    currency: Currency,
+    limit: u32,
+) -> Result<Vec<Waiting>, ContractError> {
     currency.check_on_ledger("/currency")?;
     let limit = crate::page::limit(limit)?;
-    let rows = account::incoming(context, &Account::Person(owner.id), currency, limit)?;
+    let rows = account::incoming(context, account, currency, limit)?;
     let mut waiting = Vec::with_capacity(rows.len());
     for (key, row) in rows {
         let (_, attributes) = carecord_chaincode::key::split(&key)?;

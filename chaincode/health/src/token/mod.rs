@@ -25,8 +25,8 @@ use crate::{
     error::*, events::TOKEN_CHANGED, keys::decode, model::Subject, vocabulary::vocabulary,
 };
 
-pub use account::FOLD_MAX;
 pub(crate) use account::{Account, Purpose};
+pub use account::{FOLD_MAX, WAITING_MAX};
 pub use amount::Amount;
 pub(crate) use functions::holder;
 pub use functions::{Balance, Fold, NewAllowance, TransferFrom, Waiting};
@@ -127,7 +127,7 @@ const VIEWERS: &[&str] = &["patient", "practitioner", "insurer", "researcher", "
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {
     let contract = Contract::new("token", "money on the ledger, and receipts of money outside");
-    receipts(reading(holding(moving(issuing(contract)))))
+    receipts(reading(holding(burning(moving(issuing(contract))))))
 }
 
 fn issuing(contract: Contract) -> Contract {
@@ -215,6 +215,30 @@ fn moving(contract: Contract) -> Contract {
         )
 }
 
+fn burning(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "CompactBurnt",
+                "folds what was destroyed, so that the supply is quickly told",
+                &["fold"],
+                functions::compact_burnt,
+            )
+            .roles(ADMIN)
+            .errors(&[ORG, ABSENT, codes::VALUE])
+            .events(&[TOKEN_CHANGED]),
+        )
+        .function(
+            Function::evaluate(
+                "Burnt",
+                "lists what was destroyed and is not folded yet",
+                &["currency", "limit"],
+                functions::burnt,
+            )
+            .errors(&[codes::VALUE]),
+        )
+}
+
 fn holding(contract: Contract) -> Contract {
     contract
         .function(
@@ -251,7 +275,7 @@ fn reading(contract: Contract) -> Contract {
                 functions::balance_of,
             )
             .roles(VIEWERS)
-            .errors(&[PERSON, ABSENT, codes::VALUE]),
+            .errors(&[PERSON, ABSENT, LIMIT, codes::VALUE]),
         )
         .function(
             Function::evaluate(
@@ -260,7 +284,7 @@ fn reading(contract: Contract) -> Contract {
                 &["currency"],
                 functions::total_supply,
             )
-            .errors(&[codes::VALUE]),
+            .errors(&[LIMIT, codes::VALUE]),
         )
         .function(
             Function::evaluate(

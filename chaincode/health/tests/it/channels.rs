@@ -428,6 +428,43 @@ fn a_top_up_begins_a_funding_in_which_older_states_are_worth_nothing() {
 }
 
 #[test]
+fn a_channel_that_was_topped_up_more_often_than_a_debit_folds_can_still_be_closed() {
+    let mut bank = Bank::with(2_000);
+    let mut channel = open(&mut bank, "bi", 600, 300);
+    let id = channel.id.to_string();
+    for _ in 0..carecord_health::token::FOLD_MAX + 5 {
+        let bal_payer = channel.deposit_payer.plus(Amount(1)).unwrap();
+        let base = State { funding: channel.funding + 1, bal_payer, ..state(&channel, 0, 300) };
+        let signed = bank.signed(&channel.id, &base).to_string();
+        let args = ["channels:TopUp", id.as_str(), "1", &signed];
+        channel = bank.town.ok(&bank.patient.identity, &args);
+    }
+    let signed = bank.signed_final(&channel.id, &state(&channel, 1, 500)).to_string();
+    let args = ["channels:CloseCooperative", id.as_str(), &signed];
+    let _: Value = bank.town.ok(&bank.patient.identity, &args);
+    assert_eq!(purses(&mut bank), (1_800, 2_200));
+    assert_no_residue(&bank);
+}
+
+#[test]
+fn no_organisation_alone_can_keep_a_dispute_from_being_endorsed() {
+    let mut bank = Bank::with(2_000);
+    let channel = open(&mut bank, "bi", 600, 300);
+    let orgs = ["HospitalAMSP", "HospitalBMSP", "InsurerMSP", "ResearchMSP"]
+        .map(|msp| carecord_health::ids::MspId::new(msp).unwrap());
+    let joint = carecord_health::policy::majority(&orgs);
+    let mut seen = 0;
+    for ((_, key), value) in bank.town.ledger.state() {
+        let escrow = key.contains("e:channel:");
+        if escrow || (key.contains("channel\0") && key.contains(channel.id.as_str())) {
+            assert_eq!(value.policy, joint, "{key}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
 fn an_expired_channel_ends_at_its_base_unless_somebody_shows_a_state() {
     let mut bank = Bank::with(2_000);
     for shown in [false, true] {

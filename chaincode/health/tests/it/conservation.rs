@@ -281,7 +281,7 @@ fn channel(rng: &mut ChaCha8Rng) -> Channel {
         "funding": 0, "base": {"funding": 0, "seq": 0, "balPayer": payer.to_string(),
         "balPayee": payee.to_string(), "meterSeconds": 0, "invoice": null},
         "penaltyBps": rng.random_range(1..=10_000), "windowSeconds": 10, "windowBlocks": 2,
-        "opened": 0, "expires": 60, "status": if mode == Mode::Bi { "proposed" } else { "open" }});
+        "opened": 0, "expires": rng.random_range(1..40), "status": if mode == Mode::Bi { "proposed" } else { "open" }});
     serde_json::from_value(json).unwrap()
 }
 
@@ -305,14 +305,14 @@ fn step(rng: &mut ChaCha8Rng, channel: &mut Channel, clock: Clock) -> Option<Pay
     let by = if rng.random() { Side::Payer } else { Side::Payee };
     let state = random_state(rng, channel);
     let some = Some(&state).filter(|_| rng.random_range(0..5) > 0);
-    match rng.random_range(0..9) {
-        0 => channel.accept(clock.now).ok().and(None),
+    match rng.random_range(0..12) {
+        0 | 10 => channel.accept(clock.now).ok().and(None),
         1 => channel.cancel().ok(),
         2 => channel.close_cooperative(&state).ok(),
         3 => channel.close_unilateral(by, some, rng.random(), clock.now).ok().flatten(),
         4 => channel.challenge(by, &state, clock.now, || Ok(clock.blocks)).ok(),
-        5 => channel.finalize(clock).ok(),
-        6 => channel.expire(by, clock.now).ok().and(None),
+        5 | 11 => channel.finalize(clock).ok(),
+        6 | 9 => channel.expire(by, clock.now).ok().and(None),
         7 => {
             let minutes: u64 = rng.random_range(0..40);
             let extras = rng.random_range(0..50_u128);
@@ -360,8 +360,8 @@ fn a_channel_pays_out_its_deposits_once_whatever_is_tried() {
             if !before.is_live() {
                 assert_eq!(before, channel, "run {run}: an ended channel changed");
             }
-            clock.now += rng.random_range(0..6);
-            clock.blocks = rng.random_range(0..4);
+            clock.now += rng.random_range(0..8);
+            clock.blocks = rng.random_range(0..6);
         }
         ended += usize::from(paid.is_some());
         *statuses.entry(channel.status.as_str()).or_insert(0) += 1;

@@ -102,8 +102,16 @@ fn credits_are_issued_and_redeemed_and_never_given_away() {
     }
     let _: Value = bank.town.ok(&bank.patient.identity, &["token:Burn", "CREDIT", "4"]);
     bank.town.refused(&bank.patient.identity, &["token:Burn", "CREDIT", "7"], "CR-CC-062");
-    let supply: Value = bank.town.ok(&bank.patient.identity, &["token:TotalSupply", "CREDIT"]);
-    assert_eq!(supply["amount"], "6");
+    let supply = ["token:TotalSupply", "CREDIT"];
+    let before: Value = bank.town.ok(&bank.patient.identity, &supply);
+    assert_eq!(before["amount"], "6");
+    let burnt: Vec<Value> = bank.town.ok(&bank.patient.identity, &["token:Burnt", "CREDIT", "9"]);
+    let fold = json!({"currency": "CREDIT", "transactions": [burnt[0]["tx"]]}).to_string();
+    bank.town.refused(&bank.patient.identity, &["token:CompactBurnt", &fold], "CR-CC-020");
+    let _: Value = bank.town.ok(&bank.admin_a, &["token:CompactBurnt", &fold]);
+    bank.town.refused(&bank.admin_a, &["token:CompactBurnt", &fold], "CR-CC-030");
+    let after: Value = bank.town.ok(&bank.patient.identity, &supply);
+    assert_eq!(before, after);
     assert_conserved(&bank.town.ledger);
 }
 
