@@ -126,17 +126,19 @@ impl Ledger {
         let valid = candidates.into_iter().filter(|c| codes[c.position as usize] == Code::Valid);
         let (valid, previous) = (valid.collect::<Vec<_>>(), Some(tip.savepoint.clone()));
         let tx_ids: Vec<_> = transactions.iter().map(|it| it.tx_id.as_str()).collect();
-        let held = write::held(&self.private, number, &valid, &tx_ids).map_err(Error::Private)?;
-        let updates = outcome.updates;
+        let taken = write::taken(&self.private, number, &valid, &tx_ids, state);
+        let taken = taken.map_err(Error::Private)?;
+        let (updates, held) = (outcome.updates, &taken.held[..]);
         let judged =
-            Judged { block: &block, codes: &codes, tx_ids, valid, updates, previous, held: &held };
+            Judged { block: &block, codes: &codes, tx_ids, valid, updates, previous, held };
         let savepoint = judged.savepoint();
         let batch = judged.batch(&savepoint, state, &self.private, self.options.history)?;
+        let updates = judged.updates;
 
         block::set_flags(&mut block, &flags(&codes));
         block::set_commit_hash(&mut block, savepoint.commit_hash.as_ref().map_or(&[], |h| &h[..]));
         let started = Instant::now();
-        self.private.keep(number, &held).map_err(Error::Private)?;
+        self.private.keep(number, &taken, &updates).map_err(Error::Private)?;
         self.blocks.append(&block)?;
         let log = started.elapsed();
         self.engine.write(batch)?;

@@ -18,10 +18,9 @@ use crate::error::Error;
 use crate::history::{self, KeyModification};
 use crate::index::{self, Savepoint, Spent, TxStatus};
 use crate::options::Options;
-use crate::private::NoteError;
 use crate::private::PrivateStore;
 use crate::recovery::{self, Base};
-use crate::simulator::{SimulationResult, Simulator};
+use crate::simulator::Simulator;
 use crate::snapshot::{self, Snapshot};
 use crate::state::{Engine, Read, RocksEngine, StateView};
 use crate::validator::{OwnEndorsements, Prefetched, Prefetcher, prefetch};
@@ -360,16 +359,6 @@ impl Ledger {
     /// Looks at a block ahead of its commit; any block, on any thread, in any order.
     pub fn prefetch(&self, block: &Block) -> Prefetched {
         prefetch(block, &self.prefetcher())
-    }
-
-    /// Keeps what a simulation wrote into collections that this peer holds until its transaction is committed.
-    ///
-    /// It is on the disk when this returns, so that an endorsement may then leave the peer.
-    pub fn note_private(&self, tx_id: &str, simulated: &SimulationResult) -> Result<(), NoteError> {
-        match &simulated.private {
-            Some(set) => self.private.note(tx_id, simulated.height, set),
-            None => Ok(()),
-        }
     }
 
     /// Remembers an endorsement this process made, so that the committer need not check its signature again.

@@ -10,6 +10,7 @@
 
 mod blocks;
 mod cause;
+mod collection;
 mod commit;
 mod commit_hash;
 pub mod definition;
@@ -33,6 +34,7 @@ pub mod validator;
 mod write;
 
 pub use cause::{Cause, Conflict, Lack};
+pub use collection::Collection;
 pub use commit::{Committed, CommittedTx, Spent};
 pub use commit_hash::commit_hash;
 pub use definition::Definition;
@@ -41,7 +43,9 @@ pub use history::{KeyModification, MAX_MODIFICATIONS};
 pub use index::{Savepoint, TxStatus};
 pub use ledger::Ledger;
 pub use options::Options;
-pub use private::NoteError;
+pub use private::{
+    HashedKey, Held, KeyStatus, MAX_TRANSACTION_BYTES, Marker, Missing, NoteError, Noted, Spot,
+};
 pub use simulator::{SimulationError, SimulationResult, Simulator};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use updates::{NamespaceUpdates, Row, Rows, Updates};

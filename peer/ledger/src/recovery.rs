@@ -12,7 +12,7 @@ use carecord_proto::block;
 use carecord_proto::common::{Block, ConfigEnvelope};
 use carecord_proto::envelope;
 use carecord_proto::protos::TxValidationCode as Code;
-use carecord_proto::rwset::TxRwSet;
+use carecord_proto::rwset::{CollHashedRwSet, TxRwSet};
 use prost::Message;
 
 use crate::blocks::Blocks;
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::index::Savepoint;
 use crate::ledger::{Tip, reader};
 use crate::mvcc::{self, Candidate};
-use crate::private::PrivateStore;
+use crate::private::{PrivateStore, Spot};
 use crate::snapshot::{self, Snapshot};
 use crate::state::{Engine, StateView};
 use crate::validator::action_of;
@@ -168,12 +168,16 @@ pub(crate) fn replay(
     }
     let tx_ids: Vec<String> = envelopes.iter().map(index_id).collect();
     let tx_ids: Vec<_> = tx_ids.iter().map(String::as_str).collect();
-    let held = write::held(private, number, &valid, &tx_ids).map_err(Error::Private)?;
-    let judged =
-        Judged { block: stored, codes: &codes, tx_ids, valid, updates, previous, held: &held };
+    let taken = write::taken(private, number, &valid, &tx_ids, state).map_err(Error::Private)?;
+    let held = &taken.held[..];
+    let judged = Judged { block: stored, codes: &codes, tx_ids, valid, updates, previous, held };
     let savepoint = judged.savepoint();
     check_commit_hash(stored, &savepoint)?;
-    engine.write(judged.batch(&savepoint, state, private, history)?)?;
+    let batch = judged.batch(&savepoint, state, private, history)?;
+    private.keep(number, &taken, &judged.updates).map_err(Error::Private)?;
+    engine.write(batch)?;
+    let tx_ids = judged.tx_ids.iter().copied();
+    private.forget(number, tx_ids).map_err(Error::Private)?;
     Ok(savepoint)
 }
 
@@ -205,6 +209,16 @@ fn valid_sets(envelopes: &[Bytes], codes: &[Code]) -> Vec<(u64, TxRwSet)> {
     valid
         .filter_map(|((position, raw), _)| action_of(raw).map(|(_, rwset)| (position, rwset)))
         .collect()
+}
+
+/// What a stored block says of a collection's part of one of its valid transactions.
+pub(crate) fn stored_set(stored: &Block, spot: &Spot) -> Option<CollHashedRwSet> {
+    let tx = usize::try_from(spot.tx).ok()?;
+    let code = Code::try_from(i32::from(*block::flags(stored).get(tx)?)).ok()?;
+    let (_, rwset) =
+        action_of(block::envelopes(stored).get(tx)?).filter(|_| code == Code::Valid)?;
+    let namespace = rwset.namespaces.into_iter().find(|ns| ns.namespace == spot.namespace)?;
+    namespace.collections.into_iter().find(|set| set.name == spot.collection)
 }
 
 /// The configuration envelope of a valid configuration block.

@@ -7,7 +7,7 @@ use carecord_proto::{block, rwset::TxRwSet};
 
 use crate::index::{self, Savepoint};
 use crate::mvcc::Candidate;
-use crate::private::{self, Held, PrivateStore, Transaction};
+use crate::private::{self, Held, PrivateStore, Taken, Transaction};
 use crate::state::{EngineError, Key, StateView, Version, WriteBatch};
 use crate::updates::{Place, Row, Updates};
 use crate::{commit_hash, expiry};
@@ -71,19 +71,20 @@ impl Judged<'_> {
     }
 }
 
-/// What this peer holds of the private writes of a block's valid transactions.
-pub(crate) fn held(
+/// What this peer makes of the private writes of a block's valid transactions; `state` is that before the block.
+pub(crate) fn taken(
     store: &PrivateStore,
     number: u64,
     valid: &[Candidate<'_>],
     tx_ids: &[&str],
-) -> Result<Vec<Held>, EngineError> {
+    state: StateView<'_>,
+) -> Result<Taken, EngineError> {
     let transactions = valid.iter().filter_map(|candidate| {
         let Candidate { position, rwset } = *candidate;
         let tx_id = usize::try_from(position).ok().and_then(|position| tx_ids.get(position))?;
         Some(Transaction { position, tx_id, rwset })
     });
-    store.of_block(number, &transactions.collect::<Vec<_>>())
+    store.take(number, &transactions.collect::<Vec<_>>(), state)
 }
 
 /// Codes as the transactions filter holds them.

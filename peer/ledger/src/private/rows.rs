@@ -5,7 +5,7 @@
 use carecord_proto::hash::sha256;
 use carecord_proto::rwset::write_is_delete;
 
-use super::{Held, PrivateStore};
+use super::{Held, PrivateStore, Spot};
 use crate::state::{EngineError, Key, StateView, WriteBatch};
 use crate::updates::{Place, Row, Updates};
 
@@ -19,18 +19,18 @@ pub(crate) fn add_to(
 ) -> Result<(), EngineError> {
     for (place, row) in updates.rows() {
         if let Some(collection) = place.collection
-            && store.holds(place.namespace, collection)
+            && store.holds_any()
         {
             replace(batch, (place.namespace, collection, place.key), Some(row), state)?;
         }
     }
     for held in held {
-        let Held { namespace, collection, .. } = held;
+        let Spot { tx, namespace, collection, .. } = &held.spot;
         for write in held.kv.writes.iter().filter(|write| !write_is_delete(write)) {
             let key_hash = sha256(&[write.key.as_bytes()]);
             let place = Place { namespace, collection: Some(collection), key: &key_hash };
             let is_last = updates.get(place).is_some_and(|row| {
-                let by_this = row.version.block == number && row.version.tx == held.position;
+                let by_this = row.version.block == number && row.version.tx == *tx;
                 by_this && row.value.as_deref() == Some(&sha256(&[&write.value])[..])
             });
             if is_last {

@@ -10,12 +10,11 @@
 //! | Index | `X` expiring block, committing block, namespace, collection, key hash | nothing |
 //! | Index | `S` | savepoint: height, header hash, commit hash, config block |
 //! | Index | `F` | format |
+//! | Private | `R` | the newest file before files were last rewritten |
 //! | Private | `V` namespace collection key | value, of collections that this peer holds |
 //! | Private | `K` namespace collection key-hash | the key behind the hash |
-//! | Private | `T` tx id, height | private write sets endorsed at that height; folder `private` |
-//! | Private | `A` height, tx id | nothing; finds the old ones |
-//! | Private | `D` block, position, namespace, collection | the write set committed there |
 //!
+//! The folder `private` is an engine of its own, whose rows are in `crate::private::keys`.
 //! Names are preceded by their length, so no two keys can run into each other whatever a name contains; keys and
 //! hashes come last and are not, so that they sort as raw bytes. Numbers are big-endian; `!n` is the complement.
 
@@ -83,6 +82,7 @@ pub(crate) enum Key<'a> {
     },
     Savepoint,
     Format,
+    Rewritten,
     Private {
         namespace: &'a str,
         collection: &'a str,
@@ -93,22 +93,6 @@ pub(crate) enum Key<'a> {
         collection: &'a str,
         key_hash: &'a [u8],
     },
-    Transient {
-        tx_id: &'a str,
-        height: u64,
-    },
-    TransientAll,
-    TransientEnd,
-    TransientAge {
-        height: u64,
-        tx_id: &'a str,
-    },
-    Kept {
-        block: u64,
-        tx: u64,
-        namespace: &'a str,
-        collection: &'a str,
-    },
 }
 
 impl Key<'_> {
@@ -116,13 +100,7 @@ impl Key<'_> {
         match self {
             Key::Public { .. } | Key::Hashed { .. } => Column::State,
             Key::History { .. } | Key::HistoryOf { .. } => Column::History,
-            Key::Private { .. }
-            | Key::PrivateName { .. }
-            | Key::Transient { .. }
-            | Key::TransientAll
-            | Key::TransientEnd
-            | Key::TransientAge { .. }
-            | Key::Kept { .. } => Column::Private,
+            Key::Private { .. } | Key::PrivateName { .. } | Key::Rewritten => Column::Private,
             _ => Column::Index,
         }
     }
@@ -146,27 +124,15 @@ impl Key<'_> {
             Key::ExpiriesOf { expiring } => row(b"X").number(expiring),
             Key::Savepoint => row(b"S"),
             Key::Format => row(b"F"),
+            Key::Rewritten => row(b"R"),
             Key::Private { namespace, collection, key } => {
                 row(b"V").name(namespace).name(collection).rest(key)
             }
             Key::PrivateName { namespace, collection, key_hash } => {
                 row(b"K").name(namespace).name(collection).rest(key_hash)
             }
-            Key::Transient { tx_id, height } => row(b"T").name(tx_id).number(height),
-            Key::TransientAll => row(b"T"),
-            Key::TransientEnd => row(&[b'T' + 1]),
-            Key::TransientAge { height, tx_id } => row(b"A").number(height).rest(tx_id.as_bytes()),
-            Key::Kept { block, tx, namespace, collection } => {
-                row(b"D").number(block).number(tx).name(namespace).name(collection)
-            }
         }
         .0
-    }
-
-    /// Height and id of a stored [`Key::TransientAge`].
-    pub(crate) fn read_age(stored: &[u8]) -> Option<(u64, &str)> {
-        let (height, tx_id) = stored.strip_prefix(b"A")?.split_first_chunk::<8>()?;
-        Some((u64::from_be_bytes(*height), std::str::from_utf8(tx_id).ok()?))
     }
 }
 
@@ -175,7 +141,7 @@ pub(crate) fn key_after_namespace(namespace: &str) -> Vec<u8> {
     successor(Key::Public { namespace, key: b"" }.bytes())
 }
 
-/// The first key behind all values of a collection.
+/// The first key behind all values of a collection, and behind the names of its keys.
 pub(crate) fn key_after_collection(namespace: &str, collection: &str) -> Vec<u8> {
     successor(Key::Private { namespace, collection, key: b"" }.bytes())
 }
@@ -222,6 +188,12 @@ impl Row {
     }
 }
 
+/// Appends a name behind its length.
+pub(crate) fn name(out: &mut Vec<u8>, bytes: &[u8]) {
+    let Row(made) = Row(std::mem::take(out)).name(bytes);
+    *out = made;
+}
+
 /// The names in front of a stored key, read back in the order they were written.
 pub(crate) fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -256,12 +228,7 @@ mod tests {
         check(Key::Private { namespace, collection, key: b"k" }, format!("V{ns}{c}k"));
         let name = Key::PrivateName { namespace, collection, key_hash: b"h" };
         check(name, format!("K{ns}{c}h"));
-        check(Key::Transient { tx_id: "t", height: 1 }, format!("T\0\0\0\x01t{one}"));
-        check(Key::TransientAll, "T".into());
-        check(Key::TransientEnd, "U".into());
-        check(Key::TransientAge { height: 1, tx_id: "t" }, format!("A{one}t"));
-        let kept = Key::Kept { block: 1, tx: 2, namespace, collection };
-        check(kept, format!("D{one}{two}{ns}{c}"));
+        check(Key::Rewritten, "R".into());
         let history = Key::History { namespace, key: b"k", block: 1, tx: 2 }.bytes();
         let end = [[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe], [0xff; 8]].concat();
         assert_eq!(history[11..history.len() - 1], end[..15]);

@@ -10,7 +10,7 @@ mod value;
 mod view;
 
 pub use keys::Column;
-pub(crate) use keys::{Key, split_name, successor};
+pub(crate) use keys::{Key, name, split_name, successor};
 pub use memory::MemoryEngine;
 pub use rocks::{RocksEngine, RocksOptions};
 #[cfg(test)]
@@ -111,9 +111,21 @@ pub trait Engine: Read {
     /// Applies all rows of `batch` or none.
     fn write(&self, batch: WriteBatch) -> Result<(), EngineError>;
 
+    /// [`Engine::write`] of what may get lost again in a crash, wherever else writes are synced.
+    fn write_unsynced(&self, batch: WriteBatch) -> Result<(), EngineError> {
+        self.write(batch)
+    }
+
     /// Makes what was written survive a crash of the machine.
     fn flush(&self) -> Result<(), EngineError>;
+
+    /// Writes the files anew in which rows of these ranges lie, so that what was deleted or replaced before this call is
+    /// in no file any more; `false` if a view that is older than the call still needs it.
+    fn rewrite(&self, ranges: &[Range]) -> Result<bool, EngineError>;
 }
+
+/// A range of a column: the first key, and the one behind the last.
+pub type Range = (Column, Vec<u8>, Vec<u8>);
 
 /// One put (or, without a value, delete) of a batch.
 pub(crate) type Write = (Column, Vec<u8>, Option<Bytes>);

@@ -9,6 +9,7 @@ mod flips;
 mod fuzz;
 mod golden;
 mod killers;
+mod members;
 mod network;
 mod pipeline;
 mod private;
