@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "cluster.proto",
         "ledger.proto",
         "vault.proto",
+        "privdata.proto",
     ];
     let descriptors = protox::compile(files, ["fabric", "carecord"])?;
     prost_build::Config::new().bytes(["."]).btree_map(["."]).compile_fds(descriptors)?;

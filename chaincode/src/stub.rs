@@ -112,8 +112,36 @@ pub trait Stub {
     fn del_private_data(&mut self, _: &str, _: &str) -> Result<(), StubError> {
         Err(StubError::Unavailable("private data"))
     }
-    /// Deletes from a collection and from its history: `(collection, key)`.
+    /// Deletes from a collection and, on every member's peer, all that was ever stored under the key: `(collection, key)`.
     fn purge_private_data(&mut self, _: &str, _: &str) -> Result<(), StubError> {
+        Err(StubError::Unavailable("private data"))
+    }
+    /// Up to `limit` private entries of a collection with `start <= key < end` in key order: `(collection, start, end,
+    /// limit)`; for calls that write nothing, since peers may hold different keys.
+    fn private_range(
+        &mut self,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<KeyValue>, StubError> {
+        Err(StubError::Unavailable("private data"))
+    }
+    /// The key-level endorsement policy of a private key: `(collection, key)`.
+    fn get_private_data_validation_parameter(
+        &mut self,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Bytes>, StubError> {
+        Err(StubError::Unavailable("private data"))
+    }
+    /// Sets the key-level endorsement policy of a private key: `(collection, key, policy)`.
+    fn set_private_data_validation_parameter(
+        &mut self,
+        _: &str,
+        _: &str,
+        _: Bytes,
+    ) -> Result<(), StubError> {
         Err(StubError::Unavailable("private data"))
     }
 }

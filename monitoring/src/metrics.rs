@@ -8,6 +8,7 @@ mod endorser;
 mod grpc;
 mod ledger;
 mod orderer;
+mod private_data;
 
 use std::{
     collections::BTreeSet,
@@ -24,6 +25,7 @@ pub use endorser::{ChaincodeMetrics, EndorserMetrics, GatewayMetrics};
 pub use grpc::{DeliverMetrics, GrpcMetrics};
 pub use ledger::LedgerMetrics;
 pub use orderer::OrdererMetrics;
+pub use private_data::PrivateDataMetrics;
 
 /// The level of Hyperledger Fabric whose interfaces and verdicts these nodes keep to; dashboards read it as
 /// `fabric_version`.
@@ -55,6 +57,8 @@ pub struct PeerMetrics {
     pub chaincode: ChaincodeMetrics,
     /// Blocks and transactions.
     pub ledger: LedgerMetrics,
+    /// Private data.
+    pub private_data: PrivateDataMetrics,
     /// Transactions as the gateway's clients see them.
     pub gateway: GatewayMetrics,
 }
@@ -173,6 +177,7 @@ impl PeerMetrics {
             endorser: EndorserMetrics::new(&registry),
             chaincode: ChaincodeMetrics::new(&registry),
             ledger: LedgerMetrics::new(&registry),
+            private_data: PrivateDataMetrics::new(&registry),
             gateway: GatewayMetrics::new(&registry),
             registry,
         }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::{
     chaincode::Definitions,
     events::{CommittedBlock, Crowded, Events, TxStatus},
+    privdata::{Keeper, Notes},
     snapshot::Snapshots,
 };
 
@@ -24,20 +25,28 @@ pub struct Channel {
     definitions: Definitions,
     halted: Mutex<Option<String>>,
     snapshots: Snapshots,
+    notes: Notes,
+    keeper: Keeper,
 }
 
 // === impl Channel ===
 
 impl Channel {
-    pub(crate) fn new(ledger: Ledger, snapshots: Snapshots) -> Self {
+    /// The channel, and the work that brings its private write sets to the disk.
+    pub(crate) fn new(ledger: Ledger, snapshots: Snapshots) -> (Self, impl Future<Output = ()>) {
+        let ledger = Arc::new(ledger);
+        let (notes, noting) = Notes::new(Arc::clone(&ledger));
         let events = Arc::new(Events::new(ledger.height()));
-        Self {
-            ledger: Arc::new(ledger),
+        let channel = Self {
+            ledger,
             events,
             definitions: Definitions::default(),
             halted: Mutex::default(),
             snapshots,
-        }
+            notes,
+            keeper: Keeper::default(),
+        };
+        (channel, noting)
     }
 
     /// The channel's name.
@@ -132,6 +141,16 @@ impl Channel {
 
     pub(crate) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// Where private write sets are brought to the disk.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    /// Who looks for missing private data.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     pub(crate) fn events(&self) -> &Events {

@@ -14,7 +14,7 @@ use carecord_proto::{
 use prost::Message;
 use tokio::task::JoinHandle;
 
-use crate::{channel::Channel, peer::Peer, snapshot};
+use crate::{channel::Channel, peer::Peer, privdata, snapshot};
 
 /// A block on its way: its checks that need no state run meanwhile.
 pub(crate) struct Arriving {
@@ -72,8 +72,13 @@ pub(crate) async fn on_block(
 ) -> Result<(), Stop> {
     let bytes = arriving.bytes;
     let (block, prefetched) = arriving.prefetched().await?;
+    let number = carecord_proto::block::number(&block);
+    privdata::fetch_wanted(peer, channel, number, &prefetched).await.map_err(stopped)?;
     let started = Instant::now();
     let committed = commit(channel, block, prefetched).await?;
+    if committed.is_missing_private_data {
+        channel.keeper().something_is_missing();
+    }
     if committed.transactions.iter().any(|tx| tx.chaincode == "_lifecycle") {
         channel.definitions().forget();
     }
@@ -94,13 +99,17 @@ async fn commit(
     let ledger = Arc::clone(channel.ledger());
     let committed = tokio::task::spawn_blocking(move || ledger.commit(block, prefetched)).await;
     let committed = committed.map_err(|error| Stop::Halted(error.to_string()))?;
-    committed.map_err(|error| match error {
+    committed.map_err(stopped)
+}
+
+fn stopped(error: carecord_ledger::Error) -> Stop {
+    match error {
         carecord_ledger::Error::Block { .. } => Stop::BadBlock(error.to_string()),
-        carecord_ledger::Error::Log(_) | carecord_ledger::Error::State(_) => {
-            Stop::Storage(error.to_string())
-        }
+        carecord_ledger::Error::Log(_)
+        | carecord_ledger::Error::State(_)
+        | carecord_ledger::Error::Private(_) => Stop::Storage(error.to_string()),
         error => Stop::Halted(error.to_string()),
-    })
+    }
 }
 
 fn count(peer: &Peer, channel: &Channel, committed: &Committed, bytes: usize, started: Instant) {

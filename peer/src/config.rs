@@ -140,7 +140,8 @@ impl PeerConfig {
             peers: Vec::new(),
             orderers: Vec::new(),
             chaincodes: Vec::new(),
-            limits: Limits::peer(),
+            limits: Limits::peer()
+                .with_service("carecord.privdata.PrivateData", crate::privdata::MAX_CALLS),
             timeouts: Timeouts::default(),
             simulate_on: SimulateOn::default(),
             validation_threads: 0,

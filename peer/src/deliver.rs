@@ -4,6 +4,7 @@
 //! the stream, the ledger and the clock that it needs.
 
 mod filtered;
+mod private;
 mod stream;
 
 use std::{pin::Pin, sync::Arc};
@@ -24,7 +25,7 @@ pub(crate) enum Content {
     Blocks,
     /// Transaction ids, codes and event names.
     Filtered,
-    /// Blocks, and the private data that the reader's organisation may have: none so far.
+    /// Blocks, and the private data of collections whose member policy the reader satisfies.
     WithPrivateData,
 }
 

@@ -16,7 +16,11 @@ use carecord_proto::{
 };
 use tonic::{Request, Status};
 
-use crate::{config::SimulateOn, peer::Peer};
+use crate::{
+    config::SimulateOn,
+    peer::Peer,
+    privdata::{Outgoing, distribute},
+};
 
 pub(crate) use pace::Paces;
 
@@ -85,18 +89,35 @@ pub(crate) async fn process(
             tracing::info!(channel = channel_id, reason = %refusal, "proposal refused");
         })?;
     let proposal = simulate::Proposal { channel, opened, signed, identity, purpose };
+    let (response, outgoing) = simulated(peer, proposal).await;
+    let Some(outgoing) = outgoing else { return Ok(response) };
+    // Before anybody can submit it: the block may come from anywhere, the plaintext only from here.
+    Ok(match distribute(peer, outgoing).await {
+        Ok(()) => response,
+        Err(reason) => {
+            tracing::warn!(channel = channel_id, reason, "proposal failed");
+            failure(format!("error in simulation: {reason}"))
+        }
+    })
+}
+
+async fn simulated(
+    peer: &Arc<Peer>,
+    proposal: simulate::Proposal,
+) -> (ProposalResponse, Option<Outgoing>) {
     if runs_here(peer, &proposal.opened) {
-        return Ok(simulate::simulate(peer, &proposal));
+        return simulate::simulate(peer, &proposal);
     }
     let Ok(turn) = Arc::clone(peer.simulations()).acquire_owned().await else {
-        return Ok(failure("error in simulation: the peer stops".to_owned()));
+        return (failure("error in simulation: the peer stops".to_owned()), None);
     };
     let peer = Arc::clone(peer);
     let simulated = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         simulate::simulate(&peer, &proposal)
     });
-    Ok(simulated.await.unwrap_or_else(|error| failure(format!("error in simulation: {error}"))))
+    let simulated = simulated.await;
+    simulated.unwrap_or_else(|error| (failure(format!("error in simulation: {error}")), None))
 }
 
 /// Whether a proposal is simulated on the runtime's thread.

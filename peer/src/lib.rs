@@ -33,6 +33,7 @@ mod gateway;
 mod orderers;
 mod peer;
 mod per_channel;
+mod privdata;
 mod puller;
 mod remote;
 mod snapshot;

@@ -40,6 +40,7 @@ use crate::{
     endorser::{EndorserService, Paces},
     gateway::GatewayService,
     orderers::Orderers,
+    privdata::{self, PrivateDataService, Pushers},
     puller,
     remote::{RemotePeers, tls_roots},
     snapshot::{self, Joining, SnapshotService, Snapshots},
@@ -60,7 +61,8 @@ pub struct Peer {
     channels: RwLock<BTreeMap<String, Arc<Channel>>>,
     joining: Mutex<()>,
     joining_by_snapshot: Joining,
-    pullers: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    pushers: Pushers,
     remote_peers: RemotePeers,
     orderers: Orderers,
     server_tls: Option<ServerTls>,
@@ -106,7 +108,8 @@ impl Peer {
             channels: RwLock::default(),
             joining: Mutex::default(),
             joining_by_snapshot: Joining::default(),
-            pullers: Mutex::default(),
+            tasks: Mutex::default(),
+            pushers: Pushers::default(),
             server_tls,
             credentials: Credentials::of(&config),
             simulations: Arc::new(Semaphore::new(MAX_SIMULATION_THREADS)),
@@ -137,6 +140,7 @@ impl Peer {
             .add_service(endorser.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(deliver.max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(snapshot.max_decoding_message_size(MAX_MESSAGE_BYTES))
+            .add_service(PrivateDataService::server(peer()))
     }
 
     /// Listens and serves.
@@ -346,16 +350,30 @@ impl Peer {
         let data = &self.config.data_dir;
         let snapshots = Snapshots::open(data, ledger.channel_id())
             .map_err(|source| Error::Folder { path: data.clone(), source })?;
-        let channel = Arc::new(Channel::new(ledger, snapshots));
+        let (channel, noting) = Channel::new(ledger, snapshots);
+        let channel = Arc::new(channel);
+        self.spawn(noting);
         snapshot::resume(&channel);
         let id = channel.id().to_owned();
         let height = i64::try_from(channel.ledger().height()).unwrap_or(i64::MAX);
         self.config.metrics.ledger.height.with_label_values(&[&id]).set(height);
         self.channels.write().insert(id, Arc::clone(&channel));
         self.take_over_roots();
-        let puller = puller::pull(Arc::clone(self), Arc::clone(&channel));
-        self.pullers.lock().push(self.runtime.spawn(puller));
+        self.spawn(puller::pull(Arc::clone(self), Arc::clone(&channel)));
+        self.spawn(privdata::keep(Arc::clone(self), Arc::clone(&channel)));
         Ok(channel)
+    }
+
+    /// Runs work until the peer stops.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(self.runtime.spawn(work));
+    }
+
+    /// The ways to other peers for private data.
+    pub(crate) fn pushers(&self) -> &Pushers {
+        &self.pushers
     }
 
     fn ledgers(&self) -> PathBuf {
@@ -371,9 +389,9 @@ impl Peer {
         options
     }
 
-    fn stop_pulling(&self) {
-        for puller in self.pullers.lock().drain(..) {
-            puller.abort();
+    fn stop_tasks(&self) {
+        for task in self.tasks.lock().drain(..) {
+            task.abort();
         }
     }
 }
@@ -399,7 +417,7 @@ impl Handle {
 
     /// Stops taking blocks and calls; calls under way have `grace` to end.
     pub async fn stop(self, grace: Duration) {
-        self.peer.stop_pulling();
+        self.peer.stop_tasks();
         self.server.stop(grace).await;
     }
 }

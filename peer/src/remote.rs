@@ -9,7 +9,7 @@ use std::{
 use carecord_channel::Bundle;
 use carecord_comm::{
     ClientTls, Endpoint, MAX_MESSAGE_BYTES, TlsIdentity, dial,
-    protos::endorser_client::EndorserClient,
+    privdata::private_data_client::PrivateDataClient, protos::endorser_client::EndorserClient,
 };
 use parking_lot::Mutex;
 use tonic::transport::Channel as Connection;
@@ -22,6 +22,7 @@ pub(crate) struct RemotePeer {
     /// What is known of it.
     pub(crate) node: RemoteNode,
     client: EndorserClient<Connection>,
+    private_data: PrivateDataClient<Connection>,
     down_until: Mutex<Option<Instant>>,
 }
 
@@ -41,6 +42,11 @@ impl RemotePeer {
     /// A client for one call.
     pub(crate) fn client(&self) -> EndorserClient<Connection> {
         self.client.clone()
+    }
+
+    /// A client for one call about private data.
+    pub(crate) fn private_data(&self) -> PrivateDataClient<Connection> {
+        self.private_data.clone()
     }
 
     /// Leaves the peer alone for a while: it could not be reached.
@@ -108,11 +114,14 @@ impl RemotePeers {
                 return None;
             }
         };
+        let private_data = PrivateDataClient::new(connection.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let client = EndorserClient::new(connection)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let peer = RemotePeer { node: node.clone(), client, down_until: Mutex::default() };
-        let peer = Arc::new(peer);
+        let (known, down_until) = (node.clone(), Mutex::default());
+        let peer = Arc::new(RemotePeer { node: known, client, private_data, down_until });
         dialled.insert(node, Arc::clone(&peer));
         Some(peer)
     }

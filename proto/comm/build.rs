@@ -1,7 +1,14 @@
 //! Compiles the services of the interface texts; their messages are those of `carecord-proto`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["orderer.proto", "peer.proto", "gateway.proto", "cluster.proto", "vault.proto"];
+    let files = [
+        "orderer.proto",
+        "peer.proto",
+        "gateway.proto",
+        "cluster.proto",
+        "vault.proto",
+        "privdata.proto",
+    ];
     let descriptors = protox::compile(files, ["../fabric", "../carecord"])?;
     tonic_prost_build::configure()
         .build_transport(false)

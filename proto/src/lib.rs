@@ -48,6 +48,9 @@ mod generated {
         pub mod orderer {
             include!(concat!(env!("OUT_DIR"), "/carecord.orderer.rs"));
         }
+        pub mod privdata {
+            include!(concat!(env!("OUT_DIR"), "/carecord.privdata.rs"));
+        }
         pub mod vault {
             include!(concat!(env!("OUT_DIR"), "/carecord.vault.rs"));
         }

@@ -3,7 +3,7 @@
 //! Place in the flow: the endorser asks who may read and write and to whom a write set goes, the commit whether this peer is a
 //! member, deliver and pull whether somebody else is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use carecord_channel::policy::{Policy, dsl};
@@ -14,6 +14,7 @@ use carecord_proto::common::{
 };
 use carecord_proto::msp::SerializedIdentity;
 use carecord_proto::protos::{StaticCollectionConfig, collection_policy_config};
+use parking_lot::RwLock;
 use prost::Message;
 
 use crate::definition::{Definition, implicit_collection_msp_id};
@@ -95,6 +96,61 @@ impl Collection {
     pub fn admits(&self, identity: &Arc<Identity>) -> bool {
         let policy = self.policy.as_ref();
         policy.is_some_and(|policy| policy.evaluate(std::slice::from_ref(identity)).is_ok())
+    }
+}
+
+/// The collections of a channel that were asked for, until a definition changes.
+#[derive(Debug, Default)]
+pub(crate) struct Collections {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Counts the changes of definitions.
+    generation: u64,
+    collections: HashMap<String, HashMap<String, Option<Arc<Collection>>>>,
+}
+
+/// Collections that are remembered of one chaincode; names that do not exist are made up by callers.
+const MAX_KNOWN: usize = 256;
+
+// === impl Collections ===
+
+impl Collections {
+    /// What is known of a collection, or else the generation under which it may be [noted](Collections::note).
+    pub(crate) fn known(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Collection>>, u64> {
+        let known = self.known.read();
+        let found = known.collections.get(namespace).and_then(|of| of.get(name));
+        found.cloned().ok_or(known.generation)
+    }
+
+    pub(crate) fn note(
+        &self,
+        generation: u64,
+        namespace: &str,
+        name: &str,
+        found: Option<Arc<Collection>>,
+    ) {
+        let mut known = self.known.write();
+        if known.generation != generation || known.collections.len() >= MAX_KNOWN {
+            return;
+        }
+        let of = known.collections.entry(namespace.to_owned()).or_default();
+        if of.len() < MAX_KNOWN {
+            of.insert(name.to_owned(), found);
+        }
+    }
+
+    /// Forgets everything: a definition has changed.
+    pub(crate) fn forget(&self) {
+        let mut known = self.known.write();
+        known.generation += 1;
+        known.collections.clear();
     }
 }
 

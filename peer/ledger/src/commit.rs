@@ -15,6 +15,7 @@ use carecord_proto::protos::{ChaincodeEvent, TxValidationCode as Code};
 use prost::Message;
 
 use crate::cause::Cause;
+use crate::definition::LIFECYCLE;
 use crate::error::Error;
 use crate::ledger::{Ledger, Tip, reader};
 use crate::mvcc::{self, Candidate};
@@ -38,6 +39,8 @@ pub struct Committed {
     pub transactions: Vec<CommittedTx>,
     /// The new configuration, if the block brought one.
     pub bundle: Option<Arc<Bundle>>,
+    /// Whether a private write set that this peer should hold did not arrive.
+    pub is_missing_private_data: bool,
     /// What it took; for metrics, never for a verdict.
     pub spent: Spent,
 }
@@ -142,6 +145,9 @@ impl Ledger {
         self.blocks.append(&block)?;
         let log = started.elapsed();
         self.engine.write(batch)?;
+        if updates.public(LIFECYCLE).is_some_and(|rows| !rows.is_empty()) {
+            self.collections.forget();
+        }
         let tx_ids = prefetched.transactions.iter().map(|it| it.tx_id.as_str());
         self.private.forget(number, tx_ids).map_err(Error::Private)?;
         let spent = Spent { log, state: started.elapsed() - log };
@@ -159,6 +165,7 @@ impl Ledger {
             block: Arc::new(block),
             transactions: summaries(prefetched.transactions, &codes, causes),
             bundle,
+            is_missing_private_data: taken.is_missing_any(),
             spent,
         })
     }

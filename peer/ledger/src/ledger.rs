@@ -13,6 +13,7 @@ use carecord_proto::protos::ProcessedTransaction;
 use parking_lot::{Mutex, RwLock};
 
 use crate::blocks::Blocks;
+use crate::collection::Collections;
 use crate::definition::{self, Definition};
 use crate::error::Error;
 use crate::history::{self, KeyModification};
@@ -50,6 +51,7 @@ pub struct Ledger {
     pub(crate) committing: Mutex<()>,
     /// The first error after which nothing more is committed.
     pub(crate) halted: RwLock<Option<String>>,
+    pub(crate) collections: Collections,
     own: Arc<OwnEndorsements>,
 }
 
@@ -184,6 +186,7 @@ impl Ledger {
             tip,
             committing,
             halted,
+            collections: Collections::default(),
             own,
         })
     }

@@ -1,13 +1,18 @@
 //! Which chaincode is deployed on a channel, and whether this peer may run it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use carecord_chaincode::Chaincode;
+use carecord_channel::Bundle;
 use carecord_ledger::{
-    Simulator,
-    definition::{Definition, LIFECYCLE, sequence_key},
+    Collection, Simulator,
+    definition::{Definition, LIFECYCLE, implicit_collection_msp_id, sequence_key},
 };
 use carecord_proto::lifecycle::{StateData, state_data::Type};
+use carecord_proto::protos::collection_config::Payload;
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 
@@ -32,6 +37,8 @@ pub(crate) struct Deployed {
     pub(crate) chaincode: Arc<dyn Chaincode>,
     /// Where its requests are counted.
     pub(crate) metrics: ShimMetrics,
+    /// The static collections of the definition, by name.
+    collections: BTreeMap<String, Arc<Collection>>,
     /// The ways to satisfy its policy, under the configuration of this sequence number.
     layouts: Mutex<Option<(u64, Arc<[Layout]>)>>,
 }
@@ -84,8 +91,9 @@ impl Definitions {
             name,
             &definition.version,
         );
-        let deployed =
-            Arc::new(Deployed { definition, chaincode, metrics, layouts: Mutex::default() });
+        let collections = statics(&definition);
+        let layouts = Mutex::default();
+        let deployed = Arc::new(Deployed { definition, chaincode, metrics, collections, layouts });
         self.known.write().insert(name.to_owned(), Arc::clone(&deployed));
         Ok(deployed)
     }
@@ -100,6 +108,15 @@ impl std::fmt::Debug for Deployed {
 }
 
 impl Deployed {
+    /// A collection of the chaincode: one of its definition, or an organisation's own.
+    pub(crate) fn collection(&self, bundle: &Bundle, name: &str) -> Option<Arc<Collection>> {
+        match implicit_collection_msp_id(name) {
+            None => self.collections.get(name).cloned(),
+            Some(msp_id) if is_member(bundle, msp_id) => Collection::of(None, name).map(Arc::new),
+            Some(_) => None,
+        }
+    }
+
     /// The ways to satisfy the chaincode's policy; worked out once for each configuration.
     pub(crate) fn layouts<E>(
         &self,
@@ -116,6 +133,23 @@ impl Deployed {
         *layouts = Some((sequence, Arc::clone(&made)));
         Ok(made)
     }
+}
+
+fn statics(definition: &Definition) -> BTreeMap<String, Arc<Collection>> {
+    let configs = definition.collections.config.iter().filter_map(|config| match &config.payload {
+        Some(Payload::StaticCollectionConfig(found)) => Some(&found.name),
+        None => None,
+    });
+    let named = configs
+        .filter_map(|name| Some((name.clone(), Arc::new(Collection::of(Some(definition), name)?))));
+    named.collect()
+}
+
+/// Whether an organisation is a member of the channel.
+fn is_member(bundle: &Bundle, msp_id: &str) -> bool {
+    bundle.application().is_some_and(|application| {
+        application.organizations.values().any(|organization| organization.msp_id == msp_id)
+    })
 }
 
 /// What this peer runs for a definition, as its organisation's approval says; looked up outside of any transaction.

@@ -15,6 +15,8 @@ pub(crate) enum Request {
     GetStateMetadata,
     PutStateMetadata,
     InvokeChaincode,
+    GetPrivateDataHash,
+    PurgePrivateData,
 }
 
 /// The counters of one chaincode on one channel.
@@ -34,7 +36,7 @@ struct Counters {
     duration: prometheus::Histogram,
 }
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     "GET_STATE",
     "PUT_STATE",
     "DEL_STATE",
@@ -43,6 +45,8 @@ const NAMES: [&str; 8] = [
     "GET_STATE_METADATA",
     "PUT_STATE_METADATA",
     "INVOKE_CHAINCODE",
+    "GET_PRIVATE_DATA_HASH",
+    "PURGE_PRIVATE_DATA",
 ];
 
 // === impl ShimMetrics ===

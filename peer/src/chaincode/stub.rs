@@ -1,5 +1,7 @@
 //! What chaincode in the peer's process sees of a transaction: the stub over the ledger's simulator.
 
+mod private;
+
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use carecord_ledger::{
     simulator::{RangeId, VALIDATION_PARAMETER},
 };
 
+use self::private::Rights;
 use super::{
     Call,
     definitions::Deployed,
@@ -32,6 +35,9 @@ pub(super) struct TxStub<'a, 'l> {
     namespace: &'a str,
     args: &'a [Bytes],
     depth: usize,
+    deployed: &'a Deployed,
+    /// Rights to collections that were asked for.
+    rights: BTreeMap<String, Rights>,
     event: Option<(String, Bytes)>,
 }
 
@@ -48,7 +54,8 @@ impl<'a, 'l> TxStub<'a, 'l> {
         depth: usize,
     ) -> Self {
         let metrics = &deployed.metrics;
-        Self { call, channel, simulator, metrics, namespace, args, depth, event: None }
+        let (rights, event) = (BTreeMap::new(), None);
+        Self { call, channel, simulator, metrics, namespace, args, depth, deployed, rights, event }
     }
 
     /// The event that the chaincode set.
@@ -209,6 +216,98 @@ impl Stub for TxStub<'_, '_> {
         called.unwrap_or_else(|reason| {
             let tx_id = self.call.opened.tx_id();
             Response::error(format!("INVOKE_CHAINCODE failed: transaction ID: {tx_id}: {reason}"))
+        })
+    }
+
+    fn get_private_data(
+        &mut self,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Bytes>, StubError> {
+        self.may_read(collection)?;
+        self.request(Request::GetState, |simulator, namespace| {
+            simulator.get_private(namespace, collection, key)
+        })
+    }
+
+    fn get_private_data_hash(
+        &mut self,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Bytes>, StubError> {
+        self.rights(collection)?;
+        self.request(Request::GetPrivateDataHash, |simulator, namespace| {
+            simulator.private_hash(namespace, collection, key)
+        })
+    }
+
+    fn private_range(
+        &mut self,
+        collection: &str,
+        start: &str,
+        end: &str,
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, StubError> {
+        self.may_read(collection)?;
+        let limit = limit.min(MAX_RANGE_ROWS);
+        let rows = self.request(Request::GetStateByRange, |simulator, namespace| {
+            simulator.private_range(namespace, collection, (start, end), limit)
+        })?;
+        let bytes: usize = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes > MAX_RESULT_BYTES {
+            return Err(too_many_bytes());
+        }
+        Ok(rows.into_iter().map(|(key, value)| KeyValue { key, value }).collect())
+    }
+
+    fn put_private_data(
+        &mut self,
+        collection: &str,
+        key: &str,
+        value: Bytes,
+    ) -> Result<(), StubError> {
+        self.may_write(collection)?;
+        self.request(Request::PutState, |simulator, namespace| {
+            simulator.set_private(namespace, collection, key, value)
+        })
+    }
+
+    fn del_private_data(&mut self, collection: &str, key: &str) -> Result<(), StubError> {
+        self.may_write(collection)?;
+        self.request(Request::DelState, |simulator, namespace| {
+            simulator.delete_private(namespace, collection, key)
+        })
+    }
+
+    fn purge_private_data(&mut self, collection: &str, key: &str) -> Result<(), StubError> {
+        self.may_write(collection)?;
+        self.request(Request::PurgePrivateData, |simulator, namespace| {
+            simulator.purge_private(namespace, collection, key)
+        })
+    }
+
+    fn get_private_data_validation_parameter(
+        &mut self,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Bytes>, StubError> {
+        self.may_read(collection)?;
+        let mut metadata = self.request(Request::GetStateMetadata, |simulator, namespace| {
+            simulator.private_metadata(namespace, collection, key)
+        })?;
+        Ok(metadata.remove(VALIDATION_PARAMETER))
+    }
+
+    fn set_private_data_validation_parameter(
+        &mut self,
+        collection: &str,
+        key: &str,
+        policy: Bytes,
+    ) -> Result<(), StubError> {
+        self.may_write(collection)?;
+        self.request(Request::PutStateMetadata, |simulator, namespace| {
+            let metadata = BTreeMap::from([(VALIDATION_PARAMETER.to_owned(), policy)]);
+            simulator.set_private_metadata(namespace, collection, key, &metadata)
         })
     }
 

@@ -1,6 +1,6 @@
 //! One deliver stream: requests in, blocks and statuses out, one request after the other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use carecord_blocks::deliver::Request as Seek;
 use carecord_blocks::deliver::{Binding, Refusal, Session, Step, View, without_data};
@@ -18,7 +18,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tonic::{Request, Streaming};
 
-use super::{Content, DeliverService, Responses, filtered::filtered};
+use super::{Content, DeliverService, Responses, filtered::filtered, private::private_data};
 use crate::{acl, channel::Channel, clock, peer::Peer};
 
 /// Where the messages of one stream go.
@@ -128,7 +128,8 @@ impl Reader {
                     return Ok(Refusal::before_snapshot(number, channel.ledger().first()));
                 }
                 Step::Send { number, header_only } => {
-                    self.send_block(channel, &share, number, header_only).await?;
+                    let sent = (number, header_only);
+                    self.send_block(channel, &share, sent, identity.as_ref()).await?;
                 }
             }
         }
@@ -139,17 +140,17 @@ impl Reader {
         &self,
         channel: &Channel,
         share: &Share,
-        number: u64,
-        header_only: bool,
+        (number, header_only): (u64, bool),
+        identity: Option<&Arc<Identity>>,
     ) -> Result<(), End> {
         let place = self.messages.reserve().await.map_err(|_| End::Gone)?;
-        let (message, bytes) = self.message(channel, number, header_only)?;
+        let (message, bytes) = self.message(channel, number, header_only, identity)?;
         let (message, taken) = if let Some(taken) = share.try_take(bytes) {
             (message, taken)
         } else {
             drop(message);
             let taken = share.take(bytes).await;
-            (self.message(channel, number, header_only)?.0, taken)
+            (self.message(channel, number, header_only, identity)?.0, taken)
         };
         let [filtered_label, data_type] = self.content.labels();
         let labels = [channel.id(), filtered_label, data_type];
@@ -164,6 +165,7 @@ impl Reader {
         channel: &Channel,
         number: u64,
         header_only: bool,
+        identity: Option<&Arc<Identity>>,
     ) -> Result<(Type, usize), End> {
         let block = channel.block(number).map_err(|error| unreadable(channel, number, &error))?;
         let block = block.ok_or_else(|| unreadable(channel, number, &"it is missing"))?;
@@ -178,9 +180,20 @@ impl Reader {
                 (Type::FilteredBlock(filtered), bytes)
             }
             Content::WithPrivateData => {
-                let (block, private_data_map) = (Some(whole(&block)), BTreeMap::new());
+                let private_data_map =
+                    private_data(channel, number, identity).map_err(|error| {
+                        tracing::error!(
+                            channel = channel.id(),
+                            block = number,
+                            %error,
+                            "private data cannot be read"
+                        );
+                        Gone
+                    })?;
+                let private: usize = private_data_map.values().map(Message::encoded_len).sum();
+                let block = Some(whole(&block));
                 let message = BlockAndPrivateData { block, private_data_map };
-                (Type::BlockAndPrivateData(message), bytes)
+                (Type::BlockAndPrivateData(message), bytes + private)
             }
         })
     }

@@ -7,6 +7,7 @@ use carecord_msp::Identity;
 use carecord_proto::{
     proposal::Opened,
     protos::{self, ChaincodeId, ChaincodeInterest, Endorsement, ProposalResponse, SignedProposal},
+    rwset::TxPvtRwSet,
     transaction,
 };
 
@@ -15,6 +16,7 @@ use crate::{
     chaincode::{self, Call, Executed, System},
     channel::Channel,
     peer::Peer,
+    privdata::Outgoing,
 };
 
 /// A proposal that passed all checks.
@@ -32,19 +34,37 @@ struct Simulated {
     /// The read-write set; empty where there was none.
     results: bytes::Bytes,
     interest: Option<ChaincodeInterest>,
+    /// What an endorsement needs to have with the members of its collections.
+    outgoing: Option<Outgoing>,
+}
+
+// === impl Simulated ===
+
+impl Simulated {
+    fn without_results(executed: Executed) -> Self {
+        Self { executed, results: bytes::Bytes::new(), interest: None, outgoing: None }
+    }
 }
 
 /// Simulates, and endorses unless the proposal is only evaluated.
-pub(super) fn simulate(peer: &Arc<Peer>, proposal: &Proposal) -> ProposalResponse {
+///
+/// What it wrote into collections must be with their members before the endorsement leaves: the caller sees to that.
+pub(super) fn simulate(
+    peer: &Arc<Peer>,
+    proposal: &Proposal,
+) -> (ProposalResponse, Option<Outgoing>) {
     let (started, used) = (Instant::now(), processor_time());
     let (channel_id, chaincode) =
         (proposal.opened.channel_id(), proposal.opened.chaincode.as_str());
     let metrics = &peer.config().metrics.endorser;
-    let response = run(peer, proposal).and_then(|simulated| answer(peer, proposal, simulated));
-    let response = response.unwrap_or_else(|reason| {
+    let simulated = run(peer, proposal).and_then(|mut simulated| {
+        let outgoing = simulated.outgoing.take();
+        Ok((answer(peer, proposal, simulated)?, outgoing))
+    });
+    let (response, outgoing) = simulated.unwrap_or_else(|reason| {
         tracing::warn!(channel = channel_id, chaincode, reason, "proposal failed");
         metrics.proposal_simulation_failures.with_label_values(&[channel_id, chaincode]).inc();
-        failure(reason)
+        (failure(reason), None)
     });
     let good = response.response.as_ref().is_some_and(|response| response.status < 400);
     let success = if good { "true" } else { "false" };
@@ -58,7 +78,7 @@ pub(super) fn simulate(peer: &Arc<Peer>, proposal: &Proposal) -> ProposalRespons
         .proposal_duration
         .with_label_values(&[channel_id, chaincode, success])
         .observe(started.elapsed().as_secs_f64());
-    response
+    (response, outgoing)
 }
 
 fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
@@ -69,12 +89,12 @@ fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
     let system = System::of(name);
     if let Some(system) = system.filter(|system| !system.simulates()) {
         let executed = chaincode::invoke_system(&call, system, opened.args());
-        return Ok(Simulated { executed, results: bytes::Bytes::new(), interest: None });
+        return Ok(Simulated::without_results(executed));
     }
     let Some(channel) = &proposal.channel else {
         if let Some(system) = system {
             let executed = chaincode::invoke_system(&call, system, opened.args());
-            return Ok(Simulated { executed, results: bytes::Bytes::new(), interest: None });
+            return Ok(Simulated::without_results(executed));
         }
         return Err(format!(
             "make sure the chaincode {name} has been successfully defined on channel  and try \
@@ -86,13 +106,18 @@ fn run(peer: &Arc<Peer>, proposal: &Proposal) -> Result<Simulated, String> {
     let executed =
         chaincode::invoke(&call, channel, &mut simulator, name, opened.args(), opened.is_init())?;
     let simulation = simulator.done();
-    // Before anybody can submit it: the block may come from anywhere, the plaintext only from here.
-    if proposal.purpose == Purpose::Endorse && executed.response.is_endorsable() {
-        let noted = channel.ledger().note_private(opened.tx_id(), &simulation);
-        noted.map_err(|error| format!("error in simulation: {error}"))?;
-    }
+    let is_endorsed = proposal.purpose == Purpose::Endorse && executed.response.is_endorsable();
+    let outgoing = match simulation.private.as_ref().filter(|_| is_endorsed) {
+        None => None,
+        Some(set) => Some(Outgoing {
+            channel: Arc::clone(channel),
+            tx_id: opened.tx_id().to_owned(),
+            height: simulation.height,
+            set: TxPvtRwSet::from_bytes(set).map_err(|error| error.to_string())?,
+        }),
+    };
     let interest = Some(chaincode::interest(&simulation.touched));
-    Ok(Simulated { executed, results: simulation.public, interest })
+    Ok(Simulated { executed, results: simulation.public, interest, outgoing })
 }
 
 /// | status | channel | answer |
@@ -106,7 +131,7 @@ fn answer(
     proposal: &Proposal,
     simulated: Simulated,
 ) -> Result<ProposalResponse, String> {
-    let Simulated { executed, results, interest } = simulated;
+    let Simulated { executed, results, interest, outgoing: _ } = simulated;
     let Executed { response, event, version } = executed;
     let response = message(response);
     let chaincode_id =

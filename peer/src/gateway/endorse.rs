@@ -156,11 +156,39 @@ impl Collecting<'_> {
         let (index, response) = first;
         let interest = response.interest.clone().filter(|it| !it.chaincodes.is_empty());
         let interest = interest.unwrap_or_else(|| self.default_interest());
-        let mut plan = self.plan(&interest, Some(index))?;
+        let mut plan = match has_transient {
+            true => self.protected_plan(&interest, index)?,
+            false => self.plan(&interest, Some(index))?,
+        };
         let org = self.endorsers[index].msp_id();
         // The first answer cannot differ from itself.
         let _ = plan.endorsed(org, index, &response);
         Ok(plan)
+    }
+
+    /// A plan by which transient data goes to members of the collections alone, whether or not they read them.
+    fn protected_plan(
+        &self,
+        interest: &ChaincodeInterest,
+        first: PeerIndex,
+    ) -> Result<Plan, Status> {
+        let mut careful = interest.clone();
+        let mut collections = Vec::new();
+        for call in careful.chaincodes.iter_mut().filter(|call| call.no_private_reads) {
+            call.no_private_reads = false;
+            collections.extend(call.collection_names.iter().cloned());
+        }
+        self.plan(&careful, Some(first)).map_err(|refused| {
+            if collections.is_empty() || self.plan(interest, Some(first)).is_err() {
+                return refused;
+            }
+            Status::failed_precondition(format!(
+                "requires endorsement from organisation(s) that are not in the distribution policy \
+                 of the private data collection(s): [{}]; retry specifying trusted endorsing \
+                 organizations to protect transient data",
+                collections.join(" ")
+            ))
+        })
     }
 
     async fn first(

@@ -30,7 +30,11 @@ pub(super) fn layouts(
         for call in &interest.chaincodes {
             policies_of(channel.ledger(), bundle, call, &mut policies)?;
         }
-        Ok(joined(&policies))
+        let mut ways = joined(&policies);
+        for call in interest.chaincodes.iter().filter(|call| !call.no_private_reads) {
+            keep_members(channel.ledger(), call, &mut ways)?;
+        }
+        Ok(ways)
     };
     if let [call] = &interest.chaincodes[..]
         && is_plain(call)
@@ -39,6 +43,21 @@ pub(super) fn layouts(
         return deployed.layouts(bundle.sequence(), make);
     }
     make().map(Into::into)
+}
+
+/// Keeps the ways that need nobody who is no member of the collections: only members can read them.
+fn keep_members(
+    ledger: &Ledger,
+    call: &ChaincodeCall,
+    ways: &mut Vec<Layout>,
+) -> Result<(), String> {
+    for name in &call.collection_names {
+        let found = ledger.collection(&call.name, name).map_err(|error| error.to_string())?;
+        let is_member =
+            |org: &String| found.as_ref().is_some_and(|collection| collection.has_member(org));
+        ways.retain(|way| way.keys().all(is_member));
+    }
+    Ok(())
 }
 
 /// Whether the chaincode's own policy is all that counts.

@@ -30,6 +30,9 @@ mod generated {
     pub mod cluster {
         tonic::include_proto!("carecord.orderer");
     }
+    pub mod privdata {
+        tonic::include_proto!("carecord.privdata");
+    }
     pub mod vault {
         tonic::include_proto!("carecord.vault");
     }

@@ -1,5 +1,7 @@
 //! The ledger's private data as the rest of the peer uses it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use carecord_proto::hash::sha256;
 use carecord_proto::rwset::{CollHashedRwSet, CollPvtRwSet, NsPvtRwSet, TxPvtRwSet};
@@ -47,13 +49,23 @@ impl KeyStatus {
 
 impl Ledger {
     /// A collection as the definition in force has it.
-    pub fn collection(&self, namespace: &str, name: &str) -> Result<Option<Collection>, Error> {
+    pub fn collection(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Collection>>, Error> {
+        let generation = match self.collections.known(namespace, name) {
+            Ok(known) => return Ok(known),
+            Err(generation) => generation,
+        };
         let definition = match definition::implicit_collection_msp_id(name) {
             Some(_) => None,
             None if namespace == LIFECYCLE => None,
             None => self.definition(namespace)?,
         };
-        Ok(Collection::of(definition.as_ref(), name))
+        let found = Collection::of(definition.as_ref(), name).map(Arc::new);
+        self.collections.note(generation, namespace, name, found.clone());
+        Ok(found)
     }
 
     /// A collection as it was for block `number`.
@@ -62,12 +74,12 @@ impl Ledger {
         namespace: &str,
         name: &str,
         number: u64,
-    ) -> Result<Option<Collection>, Error> {
+    ) -> Result<Option<Arc<Collection>>, Error> {
         let kept = self.private.collections_at(namespace, number).map_err(Error::Private)?;
         let Some(collections) = kept else { return self.collection(namespace, name) };
         let definition = self.definition(namespace)?;
         let then = definition.map(|now| definition::Definition { collections, ..now });
-        Ok(Collection::of(then.as_ref(), name))
+        Ok(Collection::of(then.as_ref(), name).map(Arc::new))
     }
 
     /// The part of a write set that belongs to collections of which this peer is a member now.

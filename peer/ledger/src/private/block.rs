@@ -39,6 +39,14 @@ pub(crate) struct Taken {
     pub(super) purges: Vec<(HashedKey, Marker)>,
 }
 
+// === impl Taken ===
+
+impl Taken {
+    pub(crate) fn is_missing_any(&self) -> bool {
+        !self.missing.is_empty()
+    }
+}
+
 impl PrivateStore {
     /// Looks for the write sets of a block's valid transactions, each equal to its hash.
     pub(crate) fn take(

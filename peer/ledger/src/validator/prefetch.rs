@@ -8,7 +8,7 @@ use carecord_proto::block;
 use carecord_proto::common::Block;
 
 use super::examine::Examiner;
-use super::{Examined, ForeignChannels, OwnEndorsements};
+use super::{Examined, ForeignChannels, Kind, OwnEndorsements};
 
 /// Transactions a thread takes at least; below that a thread costs more than it saves.
 const SHARE: usize = 8;
@@ -27,6 +27,17 @@ impl Prefetched {
     /// The block's number.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether a transaction has written into a collection, as far as can be told before anything is decided.
+    pub fn has_private_writes(&self) -> bool {
+        self.transactions.iter().any(|examined| match &examined.kind {
+            Ok(Kind::Endorser(endorsed)) => endorsed.body.as_ref().is_ok_and(|body| {
+                let mut sets = body.rwset.namespaces.iter().flat_map(|ns| &ns.collections);
+                sets.any(|set| !set.pvt_hash.is_empty())
+            }),
+            _ => false,
+        })
     }
 
     /// Whether this is about `block`, examined under `bundle`.
