@@ -56,7 +56,7 @@ async fn open(client: &Client, envelopes: Vec<Envelope>) -> Streaming<DeliverRes
     client.deliver().deliver(request).await.expect("a stream").into_inner()
 }
 
-async fn next(stream: &mut Streaming<DeliverResponse>) -> Type {
+pub(crate) async fn next(stream: &mut Streaming<DeliverResponse>) -> Type {
     let message = tokio::time::timeout(Duration::from_secs(5), stream.message()).await;
     let message = message.expect("in time").expect("no error").expect("not the end");
     message.r#type.expect("never empty")

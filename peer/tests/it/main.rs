@@ -10,6 +10,7 @@ mod golden;
 mod lifecycle;
 mod mischief;
 mod packages;
+mod private_data;
 mod puller;
 mod revocation;
 mod rows;

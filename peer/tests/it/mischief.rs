@@ -61,6 +61,35 @@ impl Chaincode for Mischief {
                 let value = stub.transient().get("secret").cloned();
                 Response::success(value.unwrap_or_default())
             }
+            "put private" => {
+                let value = stub.transient().get("value").cloned().unwrap_or_default();
+                let key = private_key(stub, arg(2));
+                done(stub.put_private_data(arg(1), &key, value))
+            }
+            "get private" => match stub.get_private_data(arg(1), arg(2)) {
+                Ok(value) => Response::success(value.unwrap_or_default()),
+                Err(error) => Response::error(error.to_string()),
+            },
+            "copy private" => match stub.get_private_data(arg(1), arg(2)) {
+                Ok(value) => done(stub.put_private_data(arg(1), arg(3), value.unwrap_or_default())),
+                Err(error) => Response::error(error.to_string()),
+            },
+            "private hash" => match stub.get_private_data_hash(arg(1), arg(2)) {
+                Ok(value) => Response::success(value.unwrap_or_default()),
+                Err(error) => Response::error(error.to_string()),
+            },
+            "private range" => match stub.private_range(arg(1), "", "", 10) {
+                Ok(rows) => {
+                    let keys: Vec<_> = rows.into_iter().map(|row| row.key).collect();
+                    Response::success(keys.join(","))
+                }
+                Err(error) => Response::error(error.to_string()),
+            },
+            "delete private" => done(stub.del_private_data(arg(1), arg(2))),
+            "purge private" => {
+                let key = private_key(stub, arg(2));
+                done(stub.purge_private_data(arg(1), &key))
+            }
             "range" => match stub.range(arg(1), arg(2), 3) {
                 Ok(rows) => {
                     let keys: Vec<_> = rows.into_iter().map(|row| row.key).collect();
@@ -70,5 +99,18 @@ impl Chaincode for Mischief {
             },
             other => Response::error(format!("no function {other}")),
         }
+    }
+}
+
+/// The key in the transient map, which no block has, or else that of the arguments.
+fn private_key(stub: &dyn Stub, argument: &str) -> String {
+    let key = stub.transient().get("key").map(|key| String::from_utf8_lossy(key).into_owned());
+    key.unwrap_or_else(|| argument.to_owned())
+}
+
+fn done(result: Result<(), carecord_chaincode::StubError>) -> Response {
+    match result {
+        Ok(()) => Response::success(Bytes::new()),
+        Err(error) => Response::error(error.to_string()),
     }
 }

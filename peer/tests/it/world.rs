@@ -128,6 +128,27 @@ impl World {
         world
     }
 
+    /// The same, and every peer knows every other one.
+    pub(crate) async fn acquainted(
+        msp_ids: &[&str],
+        change: impl Fn(&Self, usize, &mut PeerConfig),
+    ) -> Self {
+        let mut world = Self::without_peers(msp_ids).await;
+        let mut configs: Vec<_> = (0..msp_ids.len()).map(|org| world.peer_config(org)).collect();
+        let nodes: Vec<_> = configs.iter().map(remote_of).collect();
+        for (index, config) in configs.iter_mut().enumerate() {
+            let others = nodes.iter().enumerate().filter(|(other, _)| *other != index);
+            config.peers = others.map(|(_, node)| node.clone()).collect();
+            change(&world, index, config);
+        }
+        for config in configs {
+            let handle = Peer::start(config.clone()).await.expect("it starts");
+            handle.peer().join(&world.genesis).expect("it joins");
+            world.peers.push(Node::of(handle, config));
+        }
+        world
+    }
+
     pub(crate) async fn without_peers(msp_ids: &[&str]) -> Self {
         let orderer_org = Org::new("OrdererMSP");
         let solo = Solo::new(orderer_org.node(NodeRole::Orderer));
@@ -210,7 +231,10 @@ impl World {
         sequence: i64,
         init_required: bool,
     ) {
-        let args = definition(chaincode, policy, sequence, init_required);
+        self.deploy_definition(definition(chaincode, policy, sequence, init_required)).await;
+    }
+
+    pub(crate) async fn deploy_definition(&self, args: CommitChaincodeDefinitionArgs) {
         for (index, org) in self.orgs.iter().enumerate() {
             let admin = self.admin(index, index);
             let input = approval(&args).encode_to_vec();
@@ -237,12 +261,7 @@ impl Node {
     }
 
     pub(crate) fn remote(&self) -> RemoteNode {
-        RemoteNode {
-            msp_id: self.config.signer.msp_id().to_owned(),
-            address: self.config.address.clone(),
-            tls_roots: Vec::new(),
-            server_name: None,
-        }
+        remote_of(&self.config)
     }
 
     pub(crate) async fn stop(&mut self) {
@@ -254,6 +273,15 @@ impl Node {
 
     pub(crate) async fn start(&mut self) {
         self.handle = Some(Peer::start(self.config.clone()).await.expect("it starts"));
+    }
+}
+
+fn remote_of(config: &PeerConfig) -> RemoteNode {
+    RemoteNode {
+        msp_id: config.signer.msp_id().to_owned(),
+        address: config.address.clone(),
+        tls_roots: Vec::new(),
+        server_name: None,
     }
 }
 
