@@ -180,16 +180,8 @@ impl Reader {
                 (Type::FilteredBlock(filtered), bytes)
             }
             Content::WithPrivateData => {
-                let private_data_map =
-                    private_data(channel, number, identity).map_err(|error| {
-                        tracing::error!(
-                            channel = channel.id(),
-                            block = number,
-                            %error,
-                            "private data cannot be read"
-                        );
-                        Gone
-                    })?;
+                let private_data_map = private_data(channel, number, identity)
+                    .map_err(|error| unreadable(channel, number, &error))?;
                 let private: usize = private_data_map.values().map(Message::encoded_len).sum();
                 let block = Some(whole(&block));
                 let message = BlockAndPrivateData { block, private_data_map };
