@@ -1,6 +1,8 @@
 //! The `bench` chaincode: plain keys and values, for measurements and first steps.
 //!
-//! `put(key, value)`, `get(key)`, `transfer(from, to, amount)`, `range(start, end, limit)`, `fill(prefix, from, count)`.
+//! `put(key, value)`, `get(key)`, `transfer(from, to, amount)`, `range(start, end, limit)`, `fill(prefix, from, count)`;
+//! of private data collections `putPrivate(collection)`, `purgePrivate(collection)`, whose key and value are transient and
+//! so in no block, and `getPrivate(collection, key)`.
 //! A value is any bytes; an account is a key whose value is a decimal number.
 
 use crate::{
@@ -18,6 +20,11 @@ pub const RANGE_MAX: u32 = 1000;
 pub const FILL_MAX: u32 = 1000;
 /// Bytes of each value that `fill` writes.
 pub const FILL_VALUE_BYTES: usize = 100;
+
+/// The transient field with a private key.
+const KEY_FIELD: &str = "key";
+/// The transient field with a private value.
+const VALUE_FIELD: &str = "value";
 
 const ABSENT: &ErrorCode =
     &ErrorCode::new("CR-CC-031", Class::NotFound, "put a value under the key first");
@@ -78,6 +85,36 @@ pub fn chaincode() -> Contracts {
                 fill,
             )
             .errors(&[codes::VALUE])
+            .any_transient(),
+        )
+        .function(
+            Function::submit(
+                "putPrivate",
+                "writes the transient `value` under the transient `key` of a collection",
+                &["collection"],
+                put_private,
+            )
+            .errors(&[codes::VALUE])
+            .transient(&[KEY_FIELD, VALUE_FIELD]),
+        )
+        .function(
+            Function::submit(
+                "purgePrivate",
+                "deletes the transient `key` of a collection at every member, with its history",
+                &["collection"],
+                purge_private,
+            )
+            .errors(&[codes::VALUE])
+            .transient(&[KEY_FIELD]),
+        )
+        .function(
+            Function::evaluate(
+                "getPrivate",
+                "answers the value under a key of a collection",
+                &["collection", "key"],
+                get_private,
+            )
+            .errors(&[ABSENT])
             .any_transient(),
         );
     Contracts::new("bench", env!("CARGO_PKG_VERSION"), vec![contract]).default_contract("bench")
@@ -165,6 +202,39 @@ pub fn fill_key(prefix: &str, number: u64) -> String {
 /// The value that `fill` writes under `key`: the key, repeated.
 pub fn fill_value(key: &str) -> Vec<u8> {
     key.bytes().cycle().take(FILL_VALUE_BYTES).collect()
+}
+
+fn put_private(context: &mut Context<'_>, collection: String) -> Result<(), ContractError> {
+    let key = transient_key(context)?;
+    let value = context.stub().transient().get(VALUE_FIELD).cloned().unwrap_or_default();
+    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
+        let reason = format!("the transient `{VALUE_FIELD}` has 1 to {VALUE_BYTES_MAX} bytes");
+        return Err(codes::VALUE.because(reason));
+    }
+    Ok(context.stub().put_private_data(&collection, &key, value)?)
+}
+
+fn purge_private(context: &mut Context<'_>, collection: String) -> Result<(), ContractError> {
+    let key = transient_key(context)?;
+    Ok(context.stub().purge_private_data(&collection, &key)?)
+}
+
+fn get_private(
+    context: &mut Context<'_>,
+    collection: String,
+    key: String,
+) -> Result<Raw, ContractError> {
+    check_key(&key)?;
+    let value = context.stub().get_private_data(&collection, &key)?;
+    value.map(Raw).ok_or_else(|| ABSENT.because("nothing is stored under the key"))
+}
+
+fn transient_key(context: &mut Context<'_>) -> Result<String, ContractError> {
+    let key = context.stub().transient().get(KEY_FIELD).cloned().unwrap_or_default();
+    let key = String::from_utf8(key.to_vec())
+        .map_err(|_| codes::VALUE.because(format!("the transient `{KEY_FIELD}` is no text")))?;
+    check_key(&key)?;
+    Ok(key)
 }
 
 fn balance(context: &mut Context<'_>, account: &str) -> Result<u64, ContractError> {

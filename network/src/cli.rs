@@ -23,6 +23,7 @@ mod network;
 mod node;
 mod orderer;
 mod org;
+mod private;
 mod record;
 mod snapshot;
 mod target;
@@ -90,6 +91,9 @@ enum Command {
     /// Chaincode: package, install, approve, commit, deploy, call.
     #[command(subcommand)]
     Chaincode(chaincode::Chaincode),
+    /// Private data: signed receipts of what is gone.
+    #[command(subcommand)]
+    Private(private::Private),
     /// Transactions: submit, evaluate, show.
     #[command(subcommand)]
     Tx(tx::Tx),
@@ -163,6 +167,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
         Command::Consent(command) => in_runtime(command.run(output)),
         Command::Audit(command) => in_runtime(command.run(output)),
         Command::Chaincode(command) => in_runtime(command.run(output)),
+        Command::Private(command) => in_runtime(command.run(output)),
         Command::Tx(command) => in_runtime(command.run(output)),
         Command::Block(command) => in_runtime(command.run(output)),
         Command::Ledger(command) => in_runtime(command.run(output)),

@@ -193,6 +193,10 @@ codes! {
     BackupPlace = "CR-SNP-008", Usage;
     /// A node's files could not be copied while it runs.
     BackupCopy = "CR-SNP-009", Failed;
+    /// A receipt about private data does not hold.
+    Receipt = "CR-PVT-001", Failed;
+    /// A peer still has what was to be removed.
+    StillHeld = "CR-PVT-002", Timeout;
     /// The vault did not take or hand out a record or a key wrap.
     Vault = "CR-VLT-001", Failed;
     /// A record could not be encrypted or opened.

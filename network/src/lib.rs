@@ -28,6 +28,7 @@ mod pairs;
 pub mod participation;
 pub mod people;
 pub mod process;
+pub mod receipts;
 pub mod renewal;
 pub mod scan;
 pub mod session;

@@ -98,8 +98,22 @@ impl Process {
             End::Gracefully => rustix::process::Signal::TERM,
             End::AtOnce => rustix::process::Signal::KILL,
         };
+        self.signal(signal);
+    }
+
+    /// Lets it do nothing, hear nothing and say nothing until it is thawed: to others it is cut off.
+    pub fn freeze(self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(self, signal: rustix::process::Signal) {
         if let (true, Some(pid)) = (self.is_alive(), rustix::process::Pid::from_raw(self.pid)) {
-            // It may have ended by itself in between, which is what was wanted.
+            // It may have ended by itself in between.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }

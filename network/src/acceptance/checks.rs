@@ -27,6 +27,7 @@ mod main_job;
 mod operator_mistakes;
 mod orderer_faults;
 mod osnadmin;
+mod private_data;
 mod rapidcare;
 mod renewal_at_ca;
 mod suites;
@@ -64,6 +65,7 @@ pub(super) fn all() -> Vec<Check> {
         orderer_faults::CHECKS,
         expiry::CHECKS,
         operator_mistakes::CHECKS,
+        private_data::CHECKS,
         rapidcare::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,

@@ -125,6 +125,11 @@ impl Trial {
         process.ok_or_else(ended)?.write(&node.pid_file)
     }
 
+    /// The carecord binary with arguments, about no network.
+    pub(super) fn program(&self, args: &[&str]) -> Program {
+        Program::new(&self.binary).args(args)
+    }
+
     /// The carecord binary with arguments and this network's folder.
     pub(super) fn carecord(&self, args: &[&str]) -> Program {
         Program::new(&self.binary).args(args).args(["--dir"]).args([&self.dir])

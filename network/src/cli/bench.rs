@@ -24,6 +24,9 @@ pub(super) enum Bench {
         /// Bytes of a value.
         #[arg(long, default_value_t = 100, value_name = "BYTES")]
         value_bytes: usize,
+        /// Write private values into this collection instead of public ones.
+        #[arg(long, value_name = "COLLECTION")]
+        private: Option<String>,
     },
     /// Evaluations per second, of random keys with values of 100 bytes.
     Evaluate {
@@ -55,9 +58,10 @@ pub(super) struct Load {
 impl Bench {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let report = match self {
-            Self::Submit { load, value_bytes } => {
+            Self::Submit { load, value_bytes, private } => {
                 let session = load.chain.open()?;
-                bench::submit(&session, &load.plan(&session)?, value_bytes).await?
+                let plan = load.plan(&session)?;
+                bench::submit(&session, &plan, value_bytes, private.as_deref()).await?
             }
             Self::Evaluate { load, keys } => {
                 let session = load.chain.open()?;

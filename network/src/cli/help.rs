@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
         "Operate",
         &[
             "node", "channel", "org", "orderer", "ca", "identity", "cert", "ledger", "snapshot",
-            "backup", "explain",
+            "backup", "private", "explain",
         ],
     ),
     ("Develop", &["chaincode", "tx", "block", "configtx", "bench"]),

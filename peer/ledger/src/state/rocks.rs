@@ -168,7 +168,11 @@ fn column_options(column: Column, options: &RocksOptions, cache: &Cache) -> Opti
     table.set_format_version(5);
     let mut family = Options::default();
     family.set_block_based_table_factory(&table);
-    family.set_compression_type(DBCompressionType::Lz4);
+    // What is private is found by looking, if it is there: nothing of it hides in a compressed block.
+    family.set_compression_type(match column {
+        Column::Private => DBCompressionType::None,
+        _ => DBCompressionType::Lz4,
+    });
     family.set_write_buffer_size(options.memtable_bytes / 2);
     family.set_max_write_buffer_number(2);
     family.set_arena_block_size(64 << 10);
