@@ -41,13 +41,11 @@ struct Part {
 pub(crate) async fn distribute(peer: &Arc<Peer>, outgoing: Outgoing) -> Result<(), String> {
     let started = Instant::now();
     let Outgoing { channel, tx_id, height, set } = outgoing;
-    let mut parts = parts(peer, &channel, set)?;
+    let mut parts = parts(peer, &channel, &tx_id, set)?;
     let own = joined(parts.iter().filter(|part| part.is_own));
-    let noting = note(peer, &channel, &tx_id, height, own);
-    let sending = send(peer, &channel, &tx_id, height, &mut parts);
-    let (noted, sent) = tokio::join!(noting, sending);
-    noted?;
-    sent.map_err(|reason| {
+    // First here: who is pushed a set counts its sender among those who have it.
+    note(peer, &channel, &tx_id, height, own).await?;
+    send(peer, &channel, &tx_id, height, &mut parts).await.map_err(|reason| {
         let channel = channel.id();
         format!(
             "failed to distribute private collection, txID {tx_id}, channel {channel}: {reason}"
@@ -58,7 +56,12 @@ pub(crate) async fn distribute(peer: &Arc<Peer>, outgoing: Outgoing) -> Result<(
     Ok(())
 }
 
-fn parts(peer: &Arc<Peer>, channel: &Channel, set: TxPvtRwSet) -> Result<Vec<Part>, String> {
+fn parts(
+    peer: &Arc<Peer>,
+    channel: &Channel,
+    tx_id: &str,
+    set: TxPvtRwSet,
+) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     for NsPvtRwSet { namespace, collections } in set.namespaces {
         for set in collections {
@@ -66,7 +69,9 @@ fn parts(peer: &Arc<Peer>, channel: &Channel, set: TxPvtRwSet) -> Result<Vec<Par
             let found = found.map_err(|error| error.to_string())?.ok_or_else(|| {
                 format!("collection {}/{namespace}/{} could not be found", channel.id(), set.name)
             })?;
-            parts.push(Part::new(peer, channel, namespace.clone(), set, &found)?);
+            let mut part = Part::new(peer, channel, namespace.clone(), set, &found)?;
+            part.leave_out_holders(channel, tx_id);
+            parts.push(part);
         }
     }
     Ok(parts)
@@ -187,6 +192,18 @@ impl Part {
         let wave = collection.maximum_peers.max(required);
         let (acknowledged, under_way) = (0, 0);
         Ok(Self { namespace, set, required, wave, is_own, candidates, acknowledged, under_way })
+    }
+
+    /// Counts peers that have pushed the very set here, as another endorser does: they need not be sent it.
+    fn leave_out_holders(&mut self, channel: &Channel, tx_id: &str) {
+        let hash = self.set.hash();
+        for msp_id in channel.notes().holders(tx_id, &self.namespace, &self.set.name, hash) {
+            let place = self.candidates.iter().position(|remote| remote.node.msp_id == msp_id);
+            if let Some(place) = place {
+                self.candidates.remove(place);
+                self.acknowledged += 1;
+            }
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) const PURGE_PAUSE: Duration = Duration::from_secs(5);
 pub(super) const PURGE_DEADLINE: Duration = Duration::from_secs(60);
 /// Write sets that are noted in one synced write, and those that wait for it.
 pub(super) const MAX_NOTES: usize = 512;
+/// Transactions of which it is remembered who has pushed their sets, twice over.
+pub(super) const MAX_HOLDERS: usize = 10_000;
 /// Private bytes in one block of a deliver stream.
 pub(crate) const MAX_DELIVERED_BYTES: usize = 64 << 20;
 /// Length of a transaction's id.

@@ -59,8 +59,12 @@ impl private_data_server::PrivateData for PrivateDataService {
         let noted = channel.notes().note(sets).await.map_err(Status::internal)?;
         let mut noted = noted.into_iter();
         let answers = looked.into_iter().map(|looked| {
-            let taken = looked.and_then(|_| match noted.next() {
-                Some(noted) => noted.map_err(|error| error.to_string()),
+            let taken = looked.and_then(|set| match noted.next() {
+                Some(Ok(())) => {
+                    channel.notes().is_held_by(&source, &set.tx_id, &set.set);
+                    Ok(())
+                }
+                Some(Err(error)) => Err(error.to_string()),
                 None => Err("it was not noted".to_owned()),
             });
             Taken { taken: taken.is_ok(), cause: taken.err().unwrap_or_default() }
