@@ -228,6 +228,33 @@ mod tests {
         assert_eq!(read_writer(&writer(&key, 4, 2)), Some((4, 2)));
     }
 
+    /// Stored bytes: a change here needs another format and a way from the old one.
+    #[test]
+    fn every_row_has_its_fixed_place() {
+        let number = |low: u8| format!("\0\0\0\0\0\0\0{}", char::from(low));
+        let (ns, c) = ("\0\0\0\x02cc", "\0\0\0\x05wards");
+        let (three, seven) = (number(3), number(7));
+        let hashed = format!("{ns}{c}\0\0\0\x01h");
+        let key = HashedKey {
+            namespace: "cc".to_owned(),
+            collection: "wards".to_owned(),
+            key_hash: b"h".to_vec(),
+        };
+        let rows = [
+            (transient("t", 7, "A", b"d"), format!("T\0\0\0\x01t{seven}\0\0\0\x01Ad")),
+            (transient_at("t", 7), format!("T\0\0\0\x01t{seven}")),
+            (age(7, "t"), format!("A{seven}t")),
+            (kept(&spot(7)), format!("D{seven}{three}{ns}{c}")),
+            (writer(&key, 7, 3), format!("W{hashed}{seven}{three}")),
+            (ending(3, &spot(7)), format!("E{three}{seven}{three}{ns}{c}")),
+            (purged(&key), format!("P{hashed}")),
+            (pending(&key), format!("Z{hashed}")),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(bytes, expected.as_bytes());
+        }
+    }
+
     #[test]
     fn what_is_missing_longest_is_asked_for_last() {
         assert!(missing(&spot(9)) < missing(&spot(8)));
