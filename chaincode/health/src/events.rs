@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub use crate::appointments::events::*;
+pub use crate::storage::events::*;
 pub use crate::telemetry::events::*;
 
 /// An attempt to open a record, permitted or denied: [`RecordAccess`].

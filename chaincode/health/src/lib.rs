@@ -28,6 +28,7 @@ mod person;
 pub mod policy;
 pub mod records;
 pub mod research;
+pub mod storage;
 mod store;
 pub mod telemetry;
 pub mod token;
@@ -51,6 +52,7 @@ pub fn chaincode() -> Contracts {
         research::contract(),
         appointments::contract(),
         telemetry::contract(),
+        storage::contract(),
     ];
     Contracts::new(NAME, env!("CARGO_PKG_VERSION"), contracts)
 }

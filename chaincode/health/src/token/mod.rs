@@ -121,8 +121,9 @@ pub(crate) fn framed(fields: &[&[u8]]) -> Vec<u8> {
 }
 
 const ADMIN: &[&str] = &["hospital-admin"];
-const HOLDERS: &[&str] = &["patient", "practitioner", "insurer", "researcher"];
-const VIEWERS: &[&str] = &["patient", "practitioner", "insurer", "researcher", "auditor"];
+const HOLDERS: &[&str] = &["patient", "practitioner", "insurer", "researcher", "storage-provider"];
+const VIEWERS: &[&str] =
+    &["patient", "practitioner", "insurer", "researcher", "auditor", "storage-provider"];
 
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {

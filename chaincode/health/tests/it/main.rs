@@ -21,6 +21,7 @@ mod money;
 mod payments;
 mod records;
 mod research;
+mod storage;
 mod telemetry;
 mod token;
 mod town;

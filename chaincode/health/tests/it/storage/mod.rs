@@ -1,0 +1,6 @@
+//! Providers, quotas, placement, challenges and payment.
+
+mod challenges;
+mod fleet;
+mod objects;
+mod placement;
