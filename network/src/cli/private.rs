@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use prost::Message;
 use serde_json::{Value, json};
 
+use crate::chain;
 use crate::cli::target::Chain;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
@@ -60,7 +61,7 @@ pub(super) struct Ask {
     /// Seconds to wait until every member says that nothing is left.
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     wait: u64,
-    /// Folder to write the signed receipts to, one file for each peer.
+    /// Folder to write the signed receipts to, one file for each peer, and the block that has the purge.
     #[arg(long, value_name = "FOLDER")]
     save: Option<PathBuf>,
 }
@@ -93,6 +94,7 @@ impl Ask {
             }
             if let Some(folder) = &self.save {
                 save(folder, &answers)?;
+                self.save_block(&session, folder, &answers).await?;
             }
             show(output, answers.iter().map(|(name, _, receipt)| (name.as_str(), receipt)));
             if held && self.wait > 0 {
@@ -124,6 +126,23 @@ impl Ask {
             answers.push((node.name.clone(), signed, receipt));
         }
         Ok(answers)
+    }
+
+    /// The block that the receipts name, as the first peer has it; whoever checks compares its hash.
+    async fn save_block(
+        &self,
+        session: &Session,
+        folder: &Path,
+        answers: &[(String, SignedReceipt, Receipt)],
+    ) -> Outcome<()> {
+        let named =
+            answers.iter().find_map(|(name, _, receipt)| Some((name, receipt.purge.as_ref()?)));
+        let Some((name, purge)) = named else { return Ok(()) };
+        let node = session.file().node(name)?;
+        let channel = self.chain.channel(session)?;
+        let block = chain::block(session, node, channel, purge.block).await?;
+        let path = folder.join(format!("purge-{}.block", purge.block));
+        crate::state::replace_file(&path, &block.encode_to_vec())
     }
 
     fn key_hash(&self) -> Outcome<[u8; 32]> {
