@@ -24,7 +24,7 @@
 
 use carecord_chaincode::{ContractError, codes};
 
-use super::{Channel, Closing, Invoice, Mode, Side, State, Status};
+use super::{Channel, Invoice, Mode, Side, State, Status};
 use crate::{error, token::Amount};
 
 /// Seconds that are billed as one.
@@ -55,7 +55,7 @@ pub fn billed(seconds: u64, rate: Amount) -> Option<Amount> {
     rate.times(seconds.div_ceil(BILLED_SECONDS))
 }
 
-fn refuse<T>(reason: &str) -> Result<T, ContractError> {
+pub(super) fn refuse<T>(reason: &str) -> Result<T, ContractError> {
     Err(error::STATE.because(reason))
 }
 
@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    fn payout(&self) -> Payout {
+    pub(super) fn payout(&self) -> Payout {
         Payout { payer: self.bal_payer, payee: self.bal_payee }
     }
 }
@@ -192,133 +192,8 @@ impl Channel {
         Ok(self.settle(Status::Closed, state.payout()))
     }
 
-    /// One side closes alone, with a signed state or with the base.
-    pub fn close_unilateral(
-        &mut self,
-        by: Side,
-        state: Option<&State>,
-        pending: bool,
-        now: i64,
-    ) -> Result<Option<Payout>, ContractError> {
-        let expired = self.closing.as_ref().is_some_and(|closing| closing.expired);
-        if !self.is_open() && !(expired && state.is_some() && self.status == Status::Closing) {
-            return refuse("the channel is not open");
-        }
-        if let Some(state) = state {
-            self.check_state(state)?;
-        }
-        let state = state.unwrap_or(&self.base).clone();
-        if self.mode == Mode::Uni && by == Side::Payee {
-            return Ok(Some(self.settle(Status::Closed, state.payout())));
-        }
-        self.begin_closing(by, state, now)?;
-        if let Some(closing) = &mut self.closing {
-            closing.pending = pending;
-        }
-        Ok(None)
-    }
-
-    /// Ends a channel whose time is over, at the base unless somebody shows a signed state.
-    pub fn expire(&mut self, by: Side, now: i64) -> Result<(), ContractError> {
-        if !self.is_open() || now < self.expires {
-            return refuse("the channel is not open, or its time is not over");
-        }
-        self.begin_closing(by, self.base.clone(), now)?;
-        if let Some(closing) = &mut self.closing {
-            closing.expired = true;
-        }
-        Ok(())
-    }
-
-    /// The side that did not close shows a state that the closer signed and kept back.
-    ///
-    /// `blocks` is asked only once the time is over: before, a challenge depends on nothing but the channel itself.
-    pub fn challenge(
-        &mut self,
-        by: Side,
-        state: &State,
-        now: i64,
-        blocks: impl FnOnce() -> Result<u32, ContractError>,
-    ) -> Result<Payout, ContractError> {
-        let closing = self.closing()?.clone();
-        if closing.closer == by {
-            return refuse("nobody challenges their own close");
-        }
-        if closing.expired {
-            return refuse("the channel expired: close it with the state instead");
-        }
-        if now >= closing.dispute_until && blocks()? >= self.window_blocks {
-            return refuse("the window is over");
-        }
-        self.check_state(state)?;
-        let newer = match self.mode {
-            Mode::Uni => state.bal_payee > closing.state.bal_payee,
-            Mode::Bi => state.seq > closing.state.seq,
-        };
-        let announced = self.mode == Mode::Bi
-            && closing.pending
-            && closing.state.seq.checked_add(1) == Some(state.seq);
-        if announced {
-            return Ok(self.settle(Status::Closed, state.payout()));
-        }
-        if newer {
-            let payout = self.punished(closing.closer, state)?;
-            return Ok(self.settle(Status::Penalised, payout));
-        }
-        let other = state.seq == closing.state.seq && *state != closing.state;
-        if self.mode == Mode::Bi && other {
-            let closer = closing.closer;
-            let worse = state.balance(closer) < closing.state.balance(closer);
-            let payout = if worse { state.payout() } else { closing.state.payout() };
-            return Ok(self.settle(Status::Closed, payout));
-        }
-        refuse("the state is not newer than the one of the close")
-    }
-
-    /// Nobody objected within the window.
-    pub fn finalize(&mut self, clock: Clock) -> Result<Payout, ContractError> {
-        let closing = self.closing()?;
-        if clock.now < closing.dispute_until || clock.blocks < self.window_blocks {
-            return refuse("the window is not over");
-        }
-        let (payout, expired) = (closing.state.payout(), closing.expired);
-        Ok(self.settle(if expired { Status::Expired } else { Status::Closed }, payout))
-    }
-
-    fn closing(&self) -> Result<&Closing, ContractError> {
-        match (&self.closing, self.status) {
-            (Some(closing), Status::Closing) => Ok(closing),
-            _ => refuse("nobody is closing the channel"),
-        }
-    }
-
-    fn begin_closing(&mut self, closer: Side, state: State, now: i64) -> Result<(), ContractError> {
-        let dispute_until = now.checked_add(self.window_seconds);
-        let overflow = || codes::VALUE.because("the time is out of range");
-        let dispute_until = dispute_until.ok_or_else(overflow)?;
-        self.closing =
-            Some(Closing { closer, state, dispute_until, pending: false, expired: false });
-        self.status = Status::Closing;
-        Ok(())
-    }
-
-    /// The closer's part of the newer state, less what is forfeited to the other.
-    fn punished(&self, closer: Side, state: &State) -> Result<Payout, ContractError> {
-        let failed = || codes::FAILED.because("a penalty that does not add up");
-        let balance = state.balance(closer).0;
-        let (bps, whole) = (u128::from(self.penalty_bps), u128::from(BPS));
-        // In two steps, so that no balance overflows; rounded up, against the closer.
-        let forfeited = (balance / whole) * bps + ((balance % whole) * bps).div_ceil(whole);
-        let left = Amount(balance.checked_sub(forfeited).ok_or_else(failed)?);
-        let gained = state.balance(closer.other()).plus(Amount(forfeited)).ok_or_else(failed)?;
-        Ok(match closer {
-            Side::Payer => Payout { payer: left, payee: gained },
-            Side::Payee => Payout { payer: gained, payee: left },
-        })
-    }
-
     /// A signed state counts for this funding only, after the base, and divides exactly what is there.
-    fn check_state(&self, state: &State) -> Result<(), ContractError> {
+    pub(super) fn check_state(&self, state: &State) -> Result<(), ContractError> {
         if state.funding != self.funding {
             return refuse("the state is of another funding");
         }
@@ -339,7 +214,7 @@ impl Channel {
         Err(codes::VALUE.because("the balances do not add up to the deposits").at("/state/state"))
     }
 
-    fn settle(&mut self, status: Status, payout: Payout) -> Payout {
+    pub(super) fn settle(&mut self, status: Status, payout: Payout) -> Payout {
         self.status = status;
         self.paid_payer = Some(payout.payer);
         self.paid_payee = Some(payout.payee);

@@ -5,6 +5,7 @@
 //! both signed counts, and who kept one back pays for it ([`machine`]).
 
 mod close;
+mod dispute;
 mod keys;
 mod ledger;
 pub mod machine;

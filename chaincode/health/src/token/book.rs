@@ -17,15 +17,15 @@
 
 use std::collections::BTreeMap;
 
-use carecord_chaincode::{Context, ContractError, codes};
+use carecord_chaincode::{Context, ContractError};
 
 use super::{
     Account, Amount, Currency, Movement,
     account::{self, FOLD_MAX, Row, overflow},
-    keys,
+    line::Line,
     statement::{self, Entry},
 };
-use crate::{error, ids::MspId, policy};
+use crate::{error, ids::MspId};
 
 /// Some amount of a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +42,6 @@ pub(crate) struct Money {
 pub(crate) struct Book {
     lines: BTreeMap<(Account, Currency), Line>,
     entries: Vec<Entry>,
-}
-
-/// What one transaction does to one account.
-#[derive(Default)]
-struct Line {
-    home: Option<MspId>,
-    settled: Option<Amount>,
-    existed: bool,
-    folded: Option<Vec<String>>,
-    waiting: Amount,
-    credits: Amount,
-    debits: Amount,
 }
 
 // === impl Book ===
@@ -249,72 +237,5 @@ impl Book {
             at: context.now(),
             tx: context.tx_id().to_owned(),
         });
-    }
-}
-
-/// A person's rows are under their home and one other organisation, an escrow's under a majority.
-fn protect(
-    context: &mut Context<'_>,
-    account: &Account,
-    home: &MspId,
-    key: String,
-) -> Result<(), ContractError> {
-    match account {
-        Account::Escrow { .. } => policy::protect_jointly(context, &[key]),
-        Account::Person(_) | Account::Burnt => policy::protect(context, home, &[key]),
-    }
-}
-
-// === impl Line ===
-
-impl Line {
-    /// What may still be taken out, as far as it was read.
-    fn holds(&self) -> Result<Amount, ContractError> {
-        let settled = self.settled.unwrap_or(Amount::ZERO);
-        let sum = settled.plus(self.waiting).and_then(|sum| sum.plus(self.credits));
-        let sum = sum.ok_or_else(overflow)?;
-        Ok(sum.minus(self.debits).expect("a debit is checked against what the line holds"))
-    }
-
-    fn fold(&mut self, rows: Vec<(String, Row)>) -> Result<(), ContractError> {
-        let keys = self.folded.get_or_insert_default();
-        for (key, row) in rows {
-            self.waiting = self.waiting.plus(row.amount).ok_or_else(overflow)?;
-            self.home.get_or_insert(row.home);
-            keys.push(key);
-        }
-        Ok(())
-    }
-
-    fn write(
-        self,
-        context: &mut Context<'_>,
-        account: &Account,
-        currency: Currency,
-    ) -> Result<(), ContractError> {
-        let amount = self.holds()?;
-        if self.settled.is_none() && amount == Amount::ZERO {
-            return Ok(());
-        }
-        let unknown = || codes::FAILED.because("an account without a home organisation");
-        let home = self.home.ok_or_else(unknown)?;
-        for key in self.folded.iter().flatten() {
-            context.delete(key)?;
-        }
-        if self.settled.is_none() {
-            let key = keys::incoming(account, currency, context.tx_id());
-            context.put(&key, &Row { amount: self.credits, home: home.clone() })?;
-            return protect(context, account, &home, key);
-        }
-        let key = keys::account(account, currency);
-        let spent = matches!(account, Account::Escrow { .. }) && amount == Amount::ZERO;
-        match (spent, self.existed) {
-            (true, true) => context.delete(&key),
-            (true, false) => Ok(()),
-            (false, existed) => {
-                context.put(&key, &Row { amount, home: home.clone() })?;
-                if existed { Ok(()) } else { protect(context, account, &home, key) }
-            }
-        }
     }
 }

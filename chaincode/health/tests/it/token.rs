@@ -249,7 +249,7 @@ fn a_statement_tells_every_movement_to_its_owner_only() {
     assert_eq!(seen["amount"], "94");
 }
 
-fn receipt(bank: &Bank, payer: &Person, payee: &Person, network: &str) -> Value {
+pub(crate) fn receipt(bank: &Bank, payer: &Person, payee: &Person, network: &str) -> Value {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let mut receipt = json!({
         "id": random_id(), "payer": payer.id, "payee": payee.id, "currency": "USD",

@@ -12,7 +12,7 @@ use carecord_health::{
 };
 
 use crate::{
-    money::Bank,
+    money::{Bank, assert_conserved, held},
     town::{Person, YEAR},
 };
 
@@ -88,4 +88,19 @@ impl Bank {
 /// The argument of `channels:CloseUnilateral`.
 pub(crate) fn close(signed: Option<&Value>) -> String {
     serde_json::to_string(&json!({"state": signed})).unwrap()
+}
+
+/// What patient and doctor have.
+pub(crate) fn purses(bank: &mut Bank) -> (u128, u128) {
+    let (patient, doctor) = (bank.patient.id.clone(), bank.doctor.id.clone());
+    assert_conserved(&bank.town.ledger);
+    (bank.balance(&patient), bank.balance(&doctor))
+}
+
+/// Nothing lies in any escrow.
+pub(crate) fn assert_no_residue(bank: &Bank) {
+    let accounts = held(&bank.town.ledger, "CARE");
+    let escrows: Vec<_> =
+        accounts.iter().filter(|(account, _)| account.starts_with("e:")).collect();
+    assert!(escrows.is_empty(), "{escrows:?}");
 }

@@ -35,13 +35,17 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-const CONSERVATION: &[Suite<'static>] =
-    &[Suite { package: "carecord-health", target: "it", names: &["conservation::"], tests_min: 2 }];
+const CONSERVATION: &[Suite<'static>] = &[Suite {
+    package: "carecord-health",
+    target: "it",
+    names: &["conservation::", "channel_lives::"],
+    tests_min: 2,
+}];
 
 const MODEL: &[Suite<'static>] = &[Suite {
     package: "carecord-health",
     target: "it",
-    names: &["channel_model::", "channels::"],
+    names: &["channel_model::", "channels::", "disputes::"],
     tests_min: 20,
 }];
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use carecord_health::channels::{Channel, ChannelId, Mode, Side, SignedState, Status};
 use carecord_health::events::{CHANNEL_CHANGED, ChannelChange};
+use carecord_proto::protos::ChaincodeEvent;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -121,26 +122,33 @@ impl Watchtower {
         Ok(found)
     }
 
-    /// Follows the ledger and looks at each watched channel that changes; ends when the stream does, or at the first
-    /// objection that fails.
+    /// Follows the ledger and looks at each watched channel that changes; ends with the first objection, or with the
+    /// stream.
     ///
     /// A stream may begin too late: call [`Watchtower::patrol`] after it has begun, and after each reconnection.
-    pub async fn follow(&mut self, from: From) -> Result<(), crate::Error> {
+    pub async fn follow(
+        &mut self,
+        from: From,
+    ) -> Result<Option<(ChannelId, Objection)>, crate::Error> {
         let network = self.person.contract().network().clone();
         let mut stream = Box::pin(network.chaincode_events(carecord_health::NAME, from).await?);
         while let Some(block) = stream.next().await {
             for event in block?.events {
-                if event.event_name != CHANNEL_CHANGED {
-                    continue;
-                }
-                let Ok(change) = serde_json::from_slice::<ChannelChange>(&event.payload) else {
-                    continue;
-                };
-                if change.status == Status::Closing {
-                    self.look(&change.channel).await?;
+                let Some(id) = closing(&event) else { continue };
+                if let Some(objection) = self.look(&id).await? {
+                    return Ok(Some((id, objection)));
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+/// The channel that somebody begins to close, if that is what an event tells.
+fn closing(event: &ChaincodeEvent) -> Option<ChannelId> {
+    if event.event_name != CHANNEL_CHANGED {
+        return None;
+    }
+    let change: ChannelChange = serde_json::from_slice(&event.payload).ok()?;
+    (change.status == Status::Closing).then_some(change.channel)
 }

@@ -1,20 +1,27 @@
 //! A doctor closes with a state that was corrected, while the patient is away; the watchtower is not.
 
+use std::time::Duration;
+
 use carecord_health::channels::{Channel, Close, Mode, NewChannel, Side, SignedState, Status};
 use carecord_health::token::{Amount, Currency};
 use carecord_sdk::channel::{Memory, Objection, Payee, Payer, Watchtower};
+use carecord_sdk::events::From;
 
 use super::town::Town;
 use super::visit::{RATE, short};
 use crate::acceptance::Finding;
+use crate::acceptance::trial::CHANNEL;
 use crate::bringup::now_unix_s;
+use crate::chain::settle;
 use crate::error::Outcome;
+use crate::session::from_sdk;
 
 const DEPOSIT: u128 = 1_500;
 const DOCTORS_DEPOSIT: u128 = 300;
 const METERED: u64 = 20;
 const TRUE_MINUTES: u64 = 17;
 const DAY: i64 = 86_400;
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The ledger's refusals of a wrong moment and of a wrong signature.
 const STATE: &str = "CR-CC-050";
 const PROOF: &str = "CR-CC-070";
@@ -31,21 +38,25 @@ pub(super) async fn caught(town: &Town<'_>) -> Outcome<Finding> {
     let mut watch =
         Watchtower::open(town.clerk.clone(), town.folder("watchtower")).map_err(failed)?;
     watch.watch(&town.network, &channel, Side::Payer, newest.clone()).map_err(failed)?;
-    let quiet = watch.patrol().await.map_err(|e| crate::session::from_sdk(&e))?.is_empty();
+    let quiet = watch.patrol().await.map_err(|error| from_sdk(&error))?.is_empty();
+    let block = town.height().await?;
 
     town.refused(PROOF, town.doctor.close_channel(id, &old)).await?;
     let close = Close { state: Some(old.clone()), pending: None };
     town.done(|| town.doctor.close_channel_alone(id, &close)).await?;
     town.refused(STATE, town.doctor.finalize_channel(id)).await?;
     town.refused(STATE, town.doctor.challenge_channel(id, &newest)).await?;
-    let acted = watch.patrol().await.map_err(|e| crate::session::from_sdk(&e))?;
-    crate::chain::settle(town.trial.session(), crate::acceptance::trial::CHANNEL).await?;
+    let from = From { block: Some(block), after_transaction: None };
+    let acted = tokio::time::timeout(PATIENCE, watch.follow(from)).await;
+    let acted = acted.map_err(|_| short("the watchtower did not object"))?;
+    let acted = acted.map_err(|error| from_sdk(&error))?;
+    settle(town.trial.session(), CHANNEL).await?;
     town.refused(STATE, town.doctor.finalize_channel(id)).await?;
 
     let ended = town.done(|| town.patient.channel(id)).await?;
     let after = town.purses().await?;
     let ok = quiet
-        && acted == [(id.clone(), Objection::Challenge)]
+        && acted == Some((id.clone(), Objection::Challenge))
         && ended.status == Status::Penalised
         && after == (before.0 + DOCTORS_DEPOSIT, before.1 - DOCTORS_DEPOSIT);
     let figure = format!(

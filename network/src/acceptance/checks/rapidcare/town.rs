@@ -88,6 +88,12 @@ impl<'a> Town<'a> {
         Ok((patient.0, doctor.0))
     }
 
+    /// How many blocks the clerk's peer has.
+    pub(super) async fn height(&self) -> Outcome<u64> {
+        let session = self.trial.session();
+        chain::height(session, session.file().peer_of("Insurer")?, CHANNEL).await
+    }
+
     /// A folder for what one side of a channel keeps.
     pub(super) fn folder(&self, whose: &str) -> PathBuf {
         self.trial.dir().join("channels").join(whose)
