@@ -67,28 +67,16 @@ async fn round(
         after = Some(last.spot.clone());
         let asked = page.len();
         let ledger = Arc::clone(channel.ledger());
-        let missing = fetch(
-            peer,
-            channel,
-            page,
-            RECONCILE_TIMEOUT,
-            move |missing, bytes, source| match ledger.take_missing(missing, bytes) {
-                Ok(true) => true,
-                Ok(false) => {
-                    let block = missing.spot.block;
-                    tracing::warn!(
-                        source,
-                        block,
-                        "a peer sent other private data than was asked for"
-                    );
-                    false
-                }
-                Err(error) => {
-                    tracing::error!(%error, "private data cannot be stored");
-                    false
-                }
-            },
-        )
+        let missing = fetch(peer, channel, page, RECONCILE_TIMEOUT, move |found, source| {
+            let taken = ledger.take_missing(found).unwrap_or_else(|error| {
+                tracing::error!(%error, "private data cannot be stored");
+                Vec::new()
+            });
+            if taken.contains(&false) {
+                tracing::warn!(source, "a peer sent other private data than was asked for");
+            }
+            taken
+        })
         .await;
         taken += asked - missing.len();
         left += missing.len();

@@ -43,22 +43,22 @@ pub(crate) async fn fetch_wanted(
     }
     let started = Instant::now();
     let ledger = Arc::clone(channel.ledger());
-    fetch(peer, channel, wanted, FETCH_TIMEOUT, move |wanted, bytes, source| {
-        ledger.note_wanted(wanted, &bytes, source).unwrap_or(false)
+    fetch(peer, channel, wanted, FETCH_TIMEOUT, move |found, source| {
+        ledger.note_wanted(found, source).unwrap_or_default()
     })
     .await;
     metrics.fetch_duration.with_label_values(&label).observe(started.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// Asks the members' peers one after the other; `take` says of each answer whether it is what was asked for, and is called
-/// on a thread that may wait. Gives what nobody had.
+/// Asks the members' peers one after the other; `take` says of each set of an answer whether it is what was asked for, and is
+/// called on a thread that may wait. Gives what nobody had.
 pub(super) async fn fetch(
     peer: &Arc<Peer>,
     channel: &Arc<Channel>,
     mut missing: Vec<Missing>,
     within: Duration,
-    take: impl Fn(&Missing, Bytes, &str) -> bool + Clone + Send + 'static,
+    take: impl Fn(&[(Missing, Bytes)], &str) -> Vec<bool> + Clone + Send + 'static,
 ) -> Vec<Missing> {
     let deadline = Instant::now() + within;
     let mut remotes = peer.remote_peers().of_channel(&channel.bundle()).to_vec();
@@ -77,22 +77,36 @@ pub(super) async fn fetch(
             };
             let before = missing.len();
             let (take, source) = (take.clone(), remote.node.msp_id.clone());
+            let (found, mut left) = apart(missing, found);
             let taken = tokio::task::spawn_blocking(move || {
-                let mut found = found;
-                let mut at = 0;
-                missing.retain(|wanted| {
-                    at += 1;
-                    !found.remove(&(at - 1)).is_some_and(|bytes| take(wanted, bytes, &source))
-                });
-                missing
+                let taken = take(&found, &source);
+                let wrong =
+                    found.into_iter().enumerate().filter(|(at, _)| taken.get(*at) != Some(&true));
+                wrong.map(|(_, (missing, _))| missing).collect::<Vec<_>>()
             });
-            missing = taken.await.unwrap_or_default();
+            left.extend(taken.await.unwrap_or_default());
+            missing = left;
             if missing.len() == before {
                 break;
             }
         }
     }
     missing
+}
+
+/// What was found, with what it is for, and what was not.
+fn apart(
+    missing: Vec<Missing>,
+    mut found: BTreeMap<usize, Bytes>,
+) -> (Vec<(Missing, Bytes)>, Vec<Missing>) {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for (index, missing) in missing.into_iter().enumerate() {
+        match found.remove(&index) {
+            Some(bytes) => with.push((missing, bytes)),
+            None => without.push(missing),
+        }
+    }
+    (with, without)
 }
 
 /// The positions of what a peer's organisation should have.

@@ -46,6 +46,9 @@ const PURGING: (usize, &str) = (1, "insurer");
 /// The member that is lost after the purge and restored from what was copied before.
 const RESTORED: &str = "hospital-b";
 
+/// The member that makes a snapshot before the purge.
+const SNAPSHOT: &str = "hospital-a";
+
 /// A collection of this check.
 struct Collection {
     name: &'static str,
@@ -198,7 +201,7 @@ fn strangers(trial: &Trial) -> Outcome<Vec<String>> {
     Ok(traces)
 }
 
-/// Backup of a member, made before the purge.
+/// Backup of a member, made before the purge; a snapshot of another lies in that one's own folder.
 struct Copied {
     backup: PathBuf,
     node: PathBuf,
@@ -211,6 +214,7 @@ async fn copy_before(trial: &Trial, parent: &Path) -> Outcome<Copied> {
     trial
         .run(&["backup", "create", "--node", RESTORED, "--to", &to, "--with-keys"], PATIENCE)
         .await?;
+    trial.run(&["snapshot", "create", "--node", SNAPSHOT, "--quiet"], PATIENCE).await?;
     let made = crate::backup::list(parent)?.pop();
     let made = made.ok_or_else(|| Failure::new(Code::Short, "no backup is there"))?;
     let node = trial.session().file().node(RESTORED)?;

@@ -160,24 +160,30 @@ impl Ledger {
         Ok(Some(Missing { spot, tx_id: tx_id.to_owned(), hash, ends: None }))
     }
 
-    /// Notes a set that another peer has sent for one that is [wanted](Ledger::wanted), if it is that.
+    /// Notes sets that another peer has sent for those that are [wanted](Ledger::wanted), in one synced write; says of each
+    /// whether it is what was wanted.
     pub fn note_wanted(
         &self,
-        wanted: &Missing,
-        bytes: &Bytes,
+        found: &[(Missing, Bytes)],
         source: &str,
-    ) -> Result<bool, Error> {
-        if sha256(&[bytes]) != wanted.hash[..] {
-            return Ok(false);
-        }
-        let Ok(kv) = carecord_proto::decode("KVRWSet", bytes) else { return Ok(false) };
-        let Spot { block, namespace, collection, .. } = wanted.spot.clone();
-        let set = CollPvtRwSet { name: collection, bytes: bytes.clone(), kv };
-        let namespaces = vec![NsPvtRwSet { namespace, collections: vec![set] }];
-        let (tx_id, source) = (wanted.tx_id.clone(), source.to_owned());
-        let noted = Noted { tx_id, height: block, source, set: TxPvtRwSet { namespaces } };
-        let answers = self.note_sets(&[noted]).map_err(Error::Private)?;
-        Ok(answers.iter().all(Result::is_ok))
+    ) -> Result<Vec<bool>, Error> {
+        let noted = |(wanted, bytes): &(Missing, Bytes)| {
+            if sha256(&[bytes]) != wanted.hash[..] {
+                return None;
+            }
+            let kv = carecord_proto::decode("KVRWSet", bytes).ok()?;
+            let Spot { block, namespace, collection, .. } = wanted.spot.clone();
+            let set = CollPvtRwSet { name: collection, bytes: bytes.clone(), kv };
+            let namespaces = vec![NsPvtRwSet { namespace, collections: vec![set] }];
+            let (tx_id, source) = (wanted.tx_id.clone(), source.to_owned());
+            Some(Noted { tx_id, height: block, source, set: TxPvtRwSet { namespaces } })
+        };
+        let looked: Vec<_> = found.iter().map(noted).collect();
+        let sets: Vec<_> = looked.iter().flatten().cloned().collect();
+        let mut answers = self.note_sets(&sets).map_err(Error::Private)?.into_iter();
+        let mut is_noted =
+            |it: Option<Noted>| it.is_some() && answers.next().is_some_and(|it| it.is_ok());
+        Ok(looked.into_iter().map(&mut is_noted).collect())
     }
 
     /// The bytes of a set for another peer: kept, or on its way. Who may have them is the caller's to decide.
@@ -209,16 +215,15 @@ impl Ledger {
         self.private.missing(after, limit).map_err(Error::Private)
     }
 
-    /// Takes a set that another peer has sent for a missing one: it is checked against the block, purges are applied, and
-    /// what is current is readable from then on. `false`: it was not what is missing.
-    pub fn take_missing(&self, missing: &Missing, bytes: Bytes) -> Result<bool, Error> {
+    /// Takes sets that another peer has sent for missing ones: they are checked against their blocks, purges are applied, and
+    /// what is current is readable from then on. Says of each whether it was what is missing.
+    pub fn take_missing(&self, found: &[(Missing, Bytes)]) -> Result<Vec<bool>, Error> {
         let _one_at_a_time = self.committing.lock();
-        let hashed = || {
-            let block = self.block(missing.spot.block).ok()??;
-            stored_set(&block, &missing.spot)
+        let hashed = |spot: &Spot| {
+            let block = self.block(spot.block).ok()??;
+            stored_set(&block, spot)
         };
-        let taken = self.private.take_missing(missing, bytes, hashed, &*self.engine);
-        taken.map_err(Error::Private)
+        self.private.take_missing(found, hashed, &*self.engine).map_err(Error::Private)
     }
 
     /// Whether purged bytes may still lie in a file of this peer.

@@ -68,47 +68,65 @@ impl PrivateStore {
         rows.into_iter().map(read).collect()
     }
 
-    /// Takes a set that another peer has sent for a missing one; `hashed` gives what the block says of it.
+    /// Takes sets that another peer has sent for missing ones; `hashed` gives what the block says of one.
     ///
-    /// `false`: it is not what is missing, or it is not missing any more.
+    /// `false` where it is not what is missing, or is not missing any more.
     pub(crate) fn take_missing(
         &self,
-        missing: &Missing,
-        bytes: Bytes,
-        hashed: impl FnOnce() -> Option<CollHashedRwSet>,
+        found: &[(Missing, Bytes)],
+        hashed: impl Fn(&Spot) -> Option<CollHashedRwSet>,
         state: &dyn Engine,
-    ) -> Result<bool, EngineError> {
-        let spot = &missing.spot;
-        if self.engine.get(COLUMN, &keys::missing(spot))?.is_none() {
-            return Ok(false);
+    ) -> Result<Vec<bool>, EngineError> {
+        let view = StateView::new(crate::ledger::reader(state));
+        let (mut sets, mut values, mut done) =
+            (WriteBatch::default(), WriteBatch::default(), WriteBatch::default());
+        let mut taken = Vec::with_capacity(found.len());
+        for (missing, bytes) in found {
+            let held = self.checked(missing, bytes, &hashed)?;
+            taken.push(held.is_some());
+            let Some(held) = held else { continue };
+            add_held(&mut sets, &held);
+            // Listed as missing until its values are in state, too.
+            missing.add_to(&mut sets);
+            add_values(&mut values, &held, view)?;
+            done.delete(COLUMN, keys::missing(&missing.spot));
         }
-        let Some(mut held) = Held::received(spot.clone(), bytes, missing.ends) else {
-            return Ok(false);
-        };
-        let is_purged = |key: &_| self.is_purged(key, spot.block, spot.tx);
-        if held.hash() != missing.hash[..] {
-            let Some(hashed) = hashed() else { return Ok(false) };
-            if !held.is_rest_of(&hashed.hashed, is_purged)? {
-                return Ok(false);
-            }
-            held.trimmed = true;
+        if done.is_empty() {
+            return Ok(taken);
         }
-        held.trim(is_purged)?;
-        // First the set, still listed as missing; then its values; only then it is missing no more.
-        let mut batch = WriteBatch::default();
-        add_held(&mut batch, &held);
-        missing.add_to(&mut batch);
-        self.engine.write(batch)?;
-        let mut values = WriteBatch::default();
-        add_values(&mut values, &held, StateView::new(crate::ledger::reader(state)))?;
+        self.engine.write(sets)?;
         if !values.is_empty() {
             state.write(values)?;
             state.flush()?;
         }
-        let mut batch = WriteBatch::default();
-        batch.delete(COLUMN, keys::missing(spot));
-        self.engine.write(batch)?;
-        Ok(true)
+        self.engine.write(done)?;
+        Ok(taken)
+    }
+
+    /// The set, without what is purged, if it is the missing one.
+    fn checked(
+        &self,
+        missing: &Missing,
+        bytes: &Bytes,
+        hashed: impl Fn(&Spot) -> Option<CollHashedRwSet>,
+    ) -> Result<Option<Held>, EngineError> {
+        let spot = &missing.spot;
+        if self.engine.get(COLUMN, &keys::missing(spot))?.is_none() {
+            return Ok(None);
+        }
+        let Some(mut held) = Held::received(spot.clone(), bytes.clone(), missing.ends) else {
+            return Ok(None);
+        };
+        let is_purged = |key: &_| self.is_purged(key, spot.block, spot.tx);
+        if held.hash() != missing.hash[..] {
+            let Some(hashed) = hashed(spot) else { return Ok(None) };
+            if !held.is_rest_of(&hashed.hashed, is_purged)? {
+                return Ok(None);
+            }
+            held.trimmed = true;
+        }
+        held.trim(is_purged)?;
+        Ok(Some(held))
     }
 }
 

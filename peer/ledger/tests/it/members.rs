@@ -147,6 +147,14 @@ fn bytes_of(written: &Written) -> Bytes {
     written.set.namespaces[0].collections[0].bytes.clone()
 }
 
+fn take(ledger: &Ledger, missing: &Missing, bytes: Bytes) -> bool {
+    ledger.take_missing(&[(missing.clone(), bytes)]).unwrap() == [true]
+}
+
+fn note_wanted(ledger: &Ledger, wanted: &Missing, bytes: Bytes) -> bool {
+    ledger.note_wanted(&[(wanted.clone(), bytes)], "Org1MSP").unwrap() == [true]
+}
+
 fn hashed(key: &str) -> HashedKey {
     HashedKey {
         namespace: CHAINCODE.to_owned(),
@@ -199,13 +207,13 @@ fn what_did_not_arrive_is_listed_and_taken_later_once_and_only_if_it_is_that() {
     world.peers[1].reopen();
     let ledger = world.peers[1].ledger();
     for wrong in [forged, Bytes::new(), Bytes::from_static(b"\xff\xff")] {
-        assert!(!ledger.take_missing(&missing[0], wrong).unwrap());
+        assert!(!take(ledger, &missing[0], wrong));
     }
     let given =
         world.peers[0].ledger().private_set(&missing[0].spot, &missing[0].tx_id, &missing[0].hash);
     assert_eq!(given.unwrap(), Some(bytes.clone()));
-    assert!(ledger.take_missing(&missing[0], bytes.clone()).unwrap());
-    assert!(!ledger.take_missing(&missing[0], bytes).unwrap(), "it is there");
+    assert!(take(ledger, &missing[0], bytes.clone()));
+    assert!(!take(ledger, &missing[0], bytes), "it is there");
     assert!(world.peers[1].has(FIRST, SECRET) && world.peers[1].missing().is_empty());
     // The state may go and come back: the set was kept.
     world.peers[1].ledger = None;
@@ -223,7 +231,7 @@ fn what_is_found_late_does_not_replace_what_came_after_it() {
     let new = world.put(WARDS, &[(FIRST, "new")]);
     world.commit_pushed(new, &[0, 1]);
     let missing = world.peers[1].missing();
-    assert!(world.peers[1].ledger().take_missing(&missing[0], bytes).unwrap());
+    assert!(take(world.peers[1].ledger(), &missing[0], bytes));
     assert!(world.peers[1].has(FIRST, "new"));
 }
 
@@ -242,11 +250,11 @@ fn before_a_commit_a_peer_knows_what_it_wants_and_takes_nothing_else_for_it() {
     let missing = wanted(1);
     assert_eq!(missing.len(), 1);
     let ledger = world.peers[1].ledger();
-    assert!(!ledger.note_wanted(&missing[0], &Bytes::from_static(b"x"), "Org1MSP").unwrap());
+    assert!(!note_wanted(ledger, &missing[0], Bytes::from_static(b"x")));
     // Its transaction is not committed anywhere: the set still waits at the other peer.
     let given =
         world.peers[0].ledger().private_set(&missing[0].spot, &missing[0].tx_id, &missing[0].hash);
-    assert!(ledger.note_wanted(&missing[0], &given.unwrap().unwrap(), "Org1MSP").unwrap());
+    assert!(note_wanted(ledger, &missing[0], given.unwrap().unwrap()));
     assert!(wanted(1).is_empty());
     world.commit(vec![written.envelope]);
     assert!(world.peers[1].has(FIRST, SECRET));
@@ -310,7 +318,7 @@ fn a_purge_reaches_what_arrives_after_it_whole_or_trimmed() {
         let trimmed = trimmed.unwrap().unwrap();
         assert_ne!(trimmed, whole);
         let sent = if is_whole { whole } else { trimmed };
-        assert!(second.take_missing(writing, sent).unwrap());
+        assert!(take(second, writing, sent));
         assert!(world.peers[1].has("other", "this-one-stays"));
         assert!(matches!(world.peers[1].value(WARDS, FIRST), Ok(None)));
         assert_eq!(second.rewrite_purged().unwrap(), 1);
@@ -330,7 +338,7 @@ fn a_set_that_leaves_out_what_nobody_purged_is_refused() {
     world.commit_pushed(written, &[0]);
     let part = bytes_of(&world.put(WARDS, &[("other", "2")]));
     let missing = world.peers[1].missing();
-    assert!(!world.peers[1].ledger().take_missing(&missing[0], part).unwrap());
+    assert!(!take(world.peers[1].ledger(), &missing[0], part));
     assert_eq!(world.peers[1].missing(), missing);
 }
 
