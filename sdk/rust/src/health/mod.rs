@@ -3,6 +3,7 @@
 //! Place in the flow: on top of [`crate::Contract`] and [`crate::vault::Vault`]. A [`Person`] acts through the gateway of
 //! their home organisation; each record's bytes lie in the vault of the organisation that wrote it.
 
+mod appointments;
 mod audit;
 mod channels;
 pub mod claims;
@@ -10,6 +11,8 @@ mod consent;
 mod identity;
 mod records;
 mod research;
+mod storage;
+mod telemetry;
 mod token;
 
 use std::collections::BTreeMap;
@@ -24,9 +27,12 @@ use crate::vault::{PeerAt, Vault};
 use crate::wrap::EncryptionKey;
 use crate::{Contract, Error, Gateway, Network};
 
+pub use appointments::{freeze_batch, qualify, run_batch, verify_batch, verify_batch_at_peer};
 pub use carecord_health as model;
 pub use identity::{register_org, register_person};
 pub use records::{Content, Opened};
+pub use storage::{OpenedChallenge, object_root};
+pub use telemetry::{Sample, Samples};
 pub use token::{init_token, mint};
 
 /// Entries asked for in one page of a list.
