@@ -19,6 +19,7 @@ mod fabric_ca_client;
 mod flips;
 mod gateway_sdk;
 mod golden;
+mod insurers_day;
 mod kills;
 mod leaks;
 mod ledger_tools;
@@ -66,6 +67,7 @@ pub(super) fn all() -> Vec<Check> {
         expiry::CHECKS,
         operator_mistakes::CHECKS,
         private_data::CHECKS,
+        insurers_day::CHECKS,
         rapidcare::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,

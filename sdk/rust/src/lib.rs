@@ -10,6 +10,7 @@
 pub mod channel;
 mod commit;
 mod contract;
+pub mod deidentify;
 mod error;
 pub mod events;
 pub mod fhir;

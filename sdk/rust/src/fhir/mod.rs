@@ -4,6 +4,7 @@
 
 pub mod amount;
 pub mod claim;
+pub mod date;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
