@@ -1,6 +1,7 @@
 //! Group `health`: the insurer's day on a running network, and claims and studies in numbers.
 
 mod day;
+mod leak;
 mod office;
 
 use crate::acceptance::suite::{self, Suite};
@@ -22,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "insurers-day",
         group: "health",
-        goal: "436 Synthea claims submitted and adjudicated, 404 of 404 items equal to their explanations of benefit",
+        goal: "436 Synthea claims submitted and adjudicated, 404 of 404 items equal to their explanations of benefit; no code on any disk",
         work: |context| Box::pin(insurers_day(context)),
     },
     Check {
@@ -62,18 +63,22 @@ async fn insurers_day(context: &Context) -> Outcome<Finding> {
     let office = office::Office::open(&trial, patients).await?;
     let day = day::worked(&office, &books).await?;
     let agreed = trial.agreed().await.is_ok();
+    let leak = leak::searched(&office, &books).await?;
     let full = patients < PATIENTS || (claims == CLAIMS && items == ITEMS);
-    let ok = full && agreed && day.claims == claims && day.equal == items && day.items == items;
+    let ok = full
+        && agreed
+        && leak.ok
+        && day.claims == claims
+        && day.equal == items
+        && day.items == items;
     let figure = format!(
-        "{} of {claims} claims adjudicated, {} of {items} items equal, {:.1} s",
-        day.claims, day.equal, day.seconds
+        "{} of {claims} claims adjudicated, {} of {items} items equal, {:.1} s; {}",
+        day.claims, day.equal, day.seconds, leak.figure
     );
     let finding = Finding::new(figure, ok)
         .remark(format!("{} handed in twice were refused", day.duplicates))
         .remark(if agreed { "all nodes agree" } else { "nodes do not agree" });
-    let finding = match day.problem {
-        Some(problem) => finding.remark(problem),
-        None => finding,
-    };
+    let problems = [day.problem, leak.remark].into_iter().flatten();
+    let finding = problems.fold(finding, Finding::remark);
     Ok(context.scale_remark(finding, &format!("{patients} patients")))
 }
