@@ -20,7 +20,8 @@ impl Channel {
         now: i64,
     ) -> Result<Option<Payout>, ContractError> {
         let expired = self.closing.as_ref().is_some_and(|closing| closing.expired);
-        if !self.is_open() && !(expired && state.is_some() && self.status == Status::Closing) {
+        let again = expired && state.is_some() && self.status == Status::Closing;
+        if !self.is_open() && !again {
             return refuse("the channel is not open");
         }
         if let Some(state) = state {

@@ -122,7 +122,7 @@ fn a_state_counts_for_its_network_channel_funding_contract_and_signers_only() {
     for bad in [
         bank.signed(&twin.id, &good),
         foreign_network,
-        final_one.clone(),
+        final_one,
         changed("funding", json!(1)),
         changed("seq", json!(4)),
         changed("meterSeconds", json!(0)),
@@ -188,7 +188,7 @@ fn a_top_up_begins_a_funding_in_which_older_states_are_worth_nothing() {
     let signed = bank.signed(&channel.id, &base);
     let wrong_sum = bank.signed(&channel.id, &State { bal_payer: Amount(499), ..base.clone() });
     let later = bank.signed(&channel.id, &State { seq: 1, ..base.clone() });
-    let skipped = bank.signed(&channel.id, &State { funding: 2, ..base.clone() });
+    let skipped = bank.signed(&channel.id, &State { funding: 2, ..base });
     let mut one_sided = signed.clone();
     one_sided["payeeSignature"] = Value::Null;
     for (bad, amount, code) in [
