@@ -35,6 +35,22 @@ pub enum Act {
     Grant,
     /// `consent:Revoke`.
     Revoke,
+    /// `consent:Amend`.
+    Amend,
+    /// `consent:Refer`.
+    Refer,
+    /// `consent:AcceptReferral`.
+    AcceptReferral,
+    /// `consent:EndReferral` before it was accepted.
+    EndReferral,
+    /// `consent:Request`.
+    Request,
+    /// `consent:Reject`.
+    Reject,
+    /// `consent:Link`.
+    Link,
+    /// `consent:Unlink`.
+    Unlink,
     /// `claims:Submit` and `claims:Appeal`.
     Claim,
     /// `claims:Adjudicate`.
@@ -52,6 +68,14 @@ impl Schema for Act {
             "retract",
             "grant",
             "revoke",
+            "amend",
+            "refer",
+            "acceptReferral",
+            "endReferral",
+            "request",
+            "reject",
+            "link",
+            "unlink",
             "claim",
             "adjudicate",
         ];

@@ -20,6 +20,12 @@ pub const FOREIGN: &ErrorCode = &ErrorCode::new(
     Class::PermissionDenied,
     "let an administrator of the person's own organisation do it",
 );
+/// More would be passed on than the sender has.
+pub const WIDER: &ErrorCode = &ErrorCode::new(
+    "CR-CC-024",
+    Class::PermissionDenied,
+    "pass on less, or let the patient widen the grant",
+);
 /// Money of this kind cannot go from one person to another.
 pub const NOT_TRANSFERABLE: &ErrorCode = &ErrorCode::new(
     "CR-CC-026",
@@ -80,6 +86,7 @@ pub const ALL: &[&ErrorCode] = &[
     ORG,
     PERSON,
     FOREIGN,
+    WIDER,
     NOT_TRANSFERABLE,
     SPECIALTY,
     ABSENT,

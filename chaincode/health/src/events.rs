@@ -30,6 +30,18 @@ pub const RECORD_RETRACTED: &str = "RecordRetracted";
 pub const CONSENT_GRANTED: &str = "ConsentGranted";
 /// A grant was revoked: [`ConsentChange`].
 pub const CONSENT_REVOKED: &str = "ConsentRevoked";
+/// A grant was changed: [`ConsentChange`].
+pub const CONSENT_AMENDED: &str = "ConsentAmended";
+/// Somebody asks a patient for a grant: [`ConsentChange`] with the id that the grant would have.
+pub const CONSENT_REQUESTED: &str = "ConsentRequested";
+/// The patient does not give what was asked for: [`ConsentChange`].
+pub const CONSENT_REJECTED: &str = "ConsentRejected";
+/// Somebody was put into a group of a patient's: [`ConsentChange`] with the group's id.
+pub const CONSENT_LINKED: &str = "ConsentLinked";
+/// Somebody was taken out of a group of a patient's: [`ConsentChange`] with the group's id.
+pub const CONSENT_UNLINKED: &str = "ConsentUnlinked";
+/// A referral was offered or ended: [`crate::consent::ReferralChange`].
+pub const REFERRAL_CHANGED: &str = "ReferralChanged";
 /// An organisation was registered: [`OrgChange`].
 pub const ORG_REGISTERED: &str = "OrgRegistered";
 /// A person was registered: [`SubjectChange`].

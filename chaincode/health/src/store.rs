@@ -15,6 +15,13 @@
 //! | `grant` patient, grantee, id | [`crate::consent::Grant`] |
 //! | `grantref` id | where the grant lies |
 //! | `granted` grantee, patient, id | a mark |
+//! | `passed` grant, grant | a mark: the second was made by passing the first on |
+//! | `referral` id | [`crate::consent::Referral`] |
+//! | `referred` to, id | a mark |
+//! | `request` patient, who, id | the [`crate::consent::Grant`] that is asked for, until it is answered |
+//! | `requestref` id | patient and who of an open request |
+//! | `linked` patient, group, subject | a mark: who is in a group |
+//! | `links` subject, patient, group | a mark: the same by the person |
 //! | `epoch` patient | number of withdrawals; every decision reads it |
 //! | `audit` tx, object | [`crate::audit::Entry`] |
 //! | `trail` `p`/`o`, patient or msp, time, tx, object | a mark |
@@ -87,6 +94,35 @@ pub(crate) fn grant_ref(id: &Id) -> String {
 
 pub(crate) fn granted(grantee: &str, patient: &Id, id: &Id) -> String {
     build("granted", &[grantee, patient.as_str(), id.as_str()])
+}
+
+/// Which grants were made by passing one on.
+pub(crate) fn passed(parent: &Id, child: &Id) -> String {
+    build("passed", &[parent.as_str(), child.as_str()])
+}
+
+pub(crate) fn referral(id: &Id) -> String {
+    build("referral", &[id.as_str()])
+}
+
+pub(crate) fn referred(to: &Id, id: &Id) -> String {
+    build("referred", &[to.as_str(), id.as_str()])
+}
+
+pub(crate) fn request(patient: &Id, who: &Id, id: &Id) -> String {
+    build("request", &[patient.as_str(), who.as_str(), id.as_str()])
+}
+
+pub(crate) fn request_ref(id: &Id) -> String {
+    build("requestref", &[id.as_str()])
+}
+
+pub(crate) fn linked(patient: &Id, group: &Id, subject: &Id) -> String {
+    build("linked", &[patient.as_str(), group.as_str(), subject.as_str()])
+}
+
+pub(crate) fn links(subject: &Id, patient: &Id, group: &Id) -> String {
+    build("links", &[subject.as_str(), patient.as_str(), group.as_str()])
 }
 
 pub(crate) fn epoch(patient: &Id) -> String {

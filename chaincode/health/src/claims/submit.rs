@@ -202,7 +202,9 @@ fn claimable(
     if record.owner != enrolment.member || record.org != practitioner.msp {
         return Ok(false);
     }
-    let reader = Reader { id: plan.clerk.clone(), role: Role::Insurer, msp: plan.insurer.clone() };
+    let groups = lookup::groups_of(context, &plan.clerk, &record.owner)?;
+    let (id, msp) = (plan.clerk.clone(), plan.insurer.clone());
+    let reader = Reader { id, role: Role::Insurer, msp, groups };
     // Read, so that a withdrawal that is ordered first makes the claim invalid.
     lookup::epoch(context, &record.owner)?;
     let grants = lookup::grants_for(context, &record.owner, &reader)?;

@@ -12,7 +12,7 @@
 //! | 6 | otherwise | deny | `default` |
 //!
 //! A grant *covers* a question if it is not revoked, `from <= now < until`, its grantee is the reader, the reader's
-//! organisation, or the reader's role in that organisation, and verb, purpose and scope match. Empty lists of verbs or
+//! organisation, the reader's role in that organisation, or a group of the owner's to which the reader is linked, and verb, purpose and scope match. Empty lists of verbs or
 //! purposes in a denying grant mean all of them; a permitting grant must name them. The scope matches if every part
 //! that is given does: the record is listed, is not excepted, has one of the tags, has none of the excepted tags, and
 //! was created within the period. What the reader is told of a denial is only that it is one.
@@ -32,6 +32,8 @@ pub struct Reader {
     pub role: Role,
     /// Their organisation.
     pub msp: MspId,
+    /// The groups of the record's owner that they are linked to.
+    pub groups: Vec<Id>,
 }
 
 /// What a decision needs to know of a record, existing or drafted.
@@ -159,11 +161,12 @@ fn covers(grant: &Grant, question: &Question<'_>) -> bool {
         && in_scope(&grant.scope, question.record)
 }
 
-fn is_grantee(grantee: &Grantee, reader: &Reader) -> bool {
+pub(crate) fn is_grantee(grantee: &Grantee, reader: &Reader) -> bool {
     match grantee {
         Grantee::Subject { subject } => *subject == reader.id,
         Grantee::Org { org } => *org == reader.msp,
         Grantee::Role { role, org } => *role == reader.role && *org == reader.msp,
+        Grantee::Group { group } => reader.groups.contains(group),
     }
 }
 

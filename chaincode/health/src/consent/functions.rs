@@ -7,7 +7,7 @@ use crate::{
     consent::{
         decision::{Facts, Reason},
         grant::{self, Grant, GrantRef, NewGrant},
-        lookup,
+        lookup, passed,
     },
     error,
     events::{CONSENT_GRANTED, CONSENT_REVOKED, ConsentChange},
@@ -49,21 +49,9 @@ pub(crate) fn give(
     patient: &Subject,
     new: NewGrant,
 ) -> Result<Grant, ContractError> {
-    let grant = new.accept(patient.id.clone(), context.now())?;
-    grant::check_grantee(context, &grant.grantee, &patient.id)?;
-    if context.bytes(&store::grant_ref(&grant.id))?.is_some() {
-        return Err(error::TAKEN.because("the grant id is taken").at("/grant/id"));
-    }
-    let tag = grant.grantee.tag();
-    if lookup::grants_to(context, &patient.id, &tag)?.len() >= lookup::GRANTS_PER_GRANTEE_MAX {
-        return Err(error::LIMIT.because("the patient has too many grants for this grantee"));
-    }
-    let key = store::grant(&patient.id, &tag, &grant.id);
-    let reference = GrantRef { patient: patient.id.clone(), grantee: tag.clone() };
-    context.put(&key, &grant)?;
-    context.put(&store::grant_ref(&grant.id), &reference)?;
-    context.put_bytes(&store::granted(&tag, &patient.id, &grant.id), store::MARK)?;
-    policy::protect(context, &patient.msp, &[key])?;
+    let grant = new.accept(patient.id.clone(), context.now(), "/grant")?;
+    grant::check_grantee(context, &grant.grantee, &patient.id, "/grant")?;
+    write(context, patient, &grant, "/grant")?;
     let epoch = match grant.effect {
         Effect::Permit => lookup::epoch(context, &patient.id)?,
         Effect::Deny => lookup::bump_epoch(context, &patient.id)?,
@@ -73,32 +61,51 @@ pub(crate) fn give(
     Ok(grant)
 }
 
+/// Writes a new grant of a patient with its two indexes, by patient and by grantee.
+pub(super) fn write(
+    context: &mut Context<'_>,
+    patient: &Subject,
+    grant: &Grant,
+    argument: &str,
+) -> Result<(), ContractError> {
+    if context.bytes(&store::grant_ref(&grant.id))?.is_some() {
+        let taken = error::TAKEN.because("the grant id is taken");
+        return Err(taken.at(format!("{argument}/id")));
+    }
+    let tag = grant.grantee.tag();
+    if lookup::grants_to(context, &patient.id, &tag)?.len() >= lookup::GRANTS_PER_GRANTEE_MAX {
+        return Err(error::LIMIT.because("the patient has too many grants for this grantee"));
+    }
+    let key = store::grant(&patient.id, &tag, &grant.id);
+    let reference = GrantRef { patient: patient.id.clone(), grantee: tag.clone() };
+    context.put(&key, grant)?;
+    context.put(&store::grant_ref(&grant.id), &reference)?;
+    context.put_bytes(&store::granted(&tag, &patient.id, &grant.id), store::MARK)?;
+    policy::protect(context, &patient.msp, &[key])
+}
+
 /// `Revoke(grantId)`.
 pub(super) fn revoke(context: &mut Context<'_>, id: Id) -> Result<(), ContractError> {
     let patient = person::caller(context)?;
     end(context, &patient, &id)
 }
 
-/// Ends a grant of a patient who calls.
+/// Ends a grant of a patient who calls, and whatever its grantee passed on of it.
 pub(crate) fn end(
     context: &mut Context<'_>,
     patient: &Subject,
     id: &Id,
 ) -> Result<(), ContractError> {
     let absent = || error::ABSENT.because("no such grant of the caller");
-    let reference: GrantRef = context.get(&store::grant_ref(id))?.ok_or_else(absent)?;
-    if reference.patient != patient.id {
+    let found = passed::find(context, id)?.ok_or_else(absent)?;
+    if found.1.patient != patient.id {
         return Err(absent());
     }
-    let key = store::grant(&patient.id, &reference.grantee, id);
-    let mut grant: Grant = context.get(&key)?.ok_or_else(absent)?;
-    if grant.revoked.is_some() {
+    if found.1.revoked.is_some() {
         return Err(error::STATE.because("the grant is revoked already"));
     }
-    grant.revoked = Some(context.now());
-    context.put(&key, &grant)?;
+    passed::end(context, patient, patient, found)?;
     let epoch = lookup::bump_epoch(context, &patient.id)?;
-    audit::record(context, patient, Act::Revoke, id, Some(patient))?;
     context.event(CONSENT_REVOKED, &ConsentChange { grant: id.clone(), epoch })
 }
 

@@ -13,6 +13,8 @@ use crate::{
 
 /// Most entries of one list in a grant.
 pub const LIST_MAX: usize = 64;
+/// Most steps in a row over which a grant can be passed on.
+pub const DELEGATE_MAX: u32 = 3;
 /// Longest period of a grant: ten years.
 pub const PERIOD_SECONDS_MAX: i64 = 10 * 366 * 24 * 3600;
 
@@ -37,6 +39,11 @@ pub enum Grantee {
         /// The organisation.
         org: MspId,
     },
+    /// Everyone whom the patient linked to one of their groups; see [`crate::consent`].
+    Group {
+        /// The group, a random id of the patient's.
+        group: Id,
+    },
 }
 
 impl Grantee {
@@ -46,6 +53,7 @@ impl Grantee {
             Self::Subject { subject } => format!("s:{subject}"),
             Self::Org { org } => format!("o:{org}"),
             Self::Role { role, org } => format!("r:{}@{org}", role.as_str()),
+            Self::Group { group } => format!("g:{group}"),
         }
     }
 }
@@ -57,6 +65,7 @@ impl Schema for Grantee {
             object(json!({"subject": Id::schema()})),
             object(json!({"org": MspId::schema()})),
             object(json!({"role": Role::schema(), "org": MspId::schema()})),
+            object(json!({"group": Id::schema()})),
         ]})
     }
 }
@@ -80,6 +89,8 @@ json_object! {
         pub from: Option<i64>,
         /// Until when, not including, seconds since 1970.
         pub until: i64,
+        /// How many times in a row it may be passed on, with the verb `forward`; not at all if left out.
+        pub delegate: Option<u32>,
     }
 }
 
@@ -144,6 +155,10 @@ json_object! {
         pub created: i64,
         /// When it was revoked; absent while it holds.
         pub revoked: Option<i64>,
+        /// How many times in a row it may still be passed on; absent for not at all.
+        pub delegate: Option<u32>,
+        /// The grant that was passed on to make this one; absent if the patient gave it.
+        pub parent: Option<Id>,
     }
 }
 
@@ -159,9 +174,16 @@ json_object! {
 
 impl NewGrant {
     /// Checks what the types cannot and fills in what was left out.
-    pub(crate) fn accept(self, patient: Id, now: i64) -> Result<Grant, ContractError> {
+    ///
+    /// `argument` is where the grant stands in the input, for the pointers of refusals.
+    pub(crate) fn accept(
+        self,
+        patient: Id,
+        now: i64,
+        argument: &str,
+    ) -> Result<Grant, ContractError> {
         let refuse = |reason: &str, at: &str| {
-            Err(codes::VALUE.because(reason.to_owned()).at(format!("/grant/{at}")))
+            Err(codes::VALUE.because(reason.to_owned()).at(format!("{argument}/{at}")))
         };
         let effect = self.effect.unwrap_or(Effect::Permit);
         let from = self.from.unwrap_or(now);
@@ -177,6 +199,7 @@ impl NewGrant {
         if self.until.saturating_sub(from) > PERIOD_SECONDS_MAX {
             return refuse("the period is longer than ten years", "until");
         }
+        self.check_delegation(effect, argument)?;
         let scope = self.scope.map_or_else(Scope::everything, NewScope::accept);
         let lists = [&scope.records, &scope.except_records, &scope.tags, &scope.except_tags];
         if lists.iter().any(|l| l.len() > LIST_MAX) {
@@ -185,7 +208,7 @@ impl NewGrant {
         if self.verbs.len() > Verb::ALL.len() || self.purposes.len() > Purpose::ALL.len() {
             return refuse("a verb or purpose stands twice", "verbs");
         }
-        let Self { id, grantee, verbs, purposes, until, .. } = self;
+        let Self { id, grantee, verbs, purposes, until, delegate, .. } = self;
         Ok(Grant {
             id,
             patient,
@@ -198,12 +221,27 @@ impl NewGrant {
             until,
             created: now,
             revoked: None,
+            delegate: delegate.filter(|times| *times > 0),
+            parent: None,
         })
+    }
+
+    /// Passing on is for permits with the verb `forward`, and for a few steps only.
+    fn check_delegation(&self, effect: Effect, argument: &str) -> Result<(), ContractError> {
+        let times = self.delegate.unwrap_or(0);
+        let forward = effect == Effect::Permit && self.verbs.contains(&Verb::Forward);
+        let reason = match times {
+            0 => return Ok(()),
+            _ if !forward => "only a permit with the verb forward can be passed on",
+            times if times > DELEGATE_MAX => "a grant can be passed on three times in a row",
+            _ => return Ok(()),
+        };
+        Err(codes::VALUE.because(reason).at(format!("{argument}/delegate")))
     }
 }
 
 impl NewScope {
-    fn accept(self) -> Scope {
+    pub(crate) fn accept(self) -> Scope {
         Scope {
             records: self.records.unwrap_or_default(),
             except_records: self.except_records.unwrap_or_default(),
@@ -234,12 +272,16 @@ pub(crate) fn check_grantee(
     context: &mut Context<'_>,
     grantee: &Grantee,
     patient: &Id,
+    argument: &str,
 ) -> Result<(), ContractError> {
-    let absent = || error::ABSENT.because("the grantee is not registered").at("/grant/grantee");
+    let at = format!("{argument}/grantee");
+    let absent = || error::ABSENT.because("the grantee is not registered").at(at.clone());
     match grantee {
         Grantee::Subject { subject } if subject == patient => {
-            Err(codes::VALUE.because("a patient needs no grant").at("/grant/grantee"))
+            Err(codes::VALUE.because("a patient needs no grant").at(at))
         }
+        // A group is whoever is linked to it, now or later: none yet is a group too.
+        Grantee::Group { .. } => Ok(()),
         Grantee::Subject { subject } => {
             person::find(context, subject)?.map(drop).ok_or_else(absent)
         }
@@ -262,7 +304,7 @@ pub(crate) fn check_grantee(
             }
             let reason =
                 "a grant goes to practitioners, insurers or researchers of such an organisation";
-            Err(codes::VALUE.because(reason).at("/grant/grantee/role"))
+            Err(codes::VALUE.because(reason).at(format!("{at}/role")))
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     consent::{
         decision::{Facts, Question, Reader, decide, purposes_of},
         grant::{Grant, GrantRef, Grantee},
+        groups,
         lookup::{self, GRANTS_PER_GRANTEE_MAX},
     },
     error,
@@ -67,22 +68,22 @@ pub(super) fn recipients(
     people.insert(owner.id.clone(), owner);
     let grants = all_grants(context, &patient)?;
     let now = context.now();
-    let reads = |subject: &Subject| {
-        let reader = Reader::from(subject);
+    let reads = |subject: &Subject, reader: &Reader| {
         purposes_of(subject.role).iter().any(|&purpose| {
-            let (reader, owner, record) = (&reader, &patient, &draft);
+            let (owner, record) = (&patient, &draft);
             let question = Question { reader, owner, record, verb: Verb::Read, purpose, now };
             decide(&question, &grants).decision == Decision::Permit
         })
     };
-    Ok(people
-        .into_values()
-        .filter(|subject| subject.active && reads(subject))
-        .filter_map(|subject| {
-            let key = subject.encryption_key.filter(|k| k.revoked.is_none())?;
-            Some(Recipient { subject: subject.id, key })
-        })
-        .collect())
+    let mut recipients = Vec::new();
+    for subject in people.into_values().filter(|subject| subject.active) {
+        let reader = lookup::reader(context, &subject, &patient)?;
+        if reads(&subject, &reader) {
+            let key = subject.encryption_key.filter(|key| key.revoked.is_none());
+            recipients.extend(key.map(|key| Recipient { subject: subject.id, key }));
+        }
+    }
+    Ok(recipients)
 }
 
 fn candidates(
@@ -100,6 +101,11 @@ fn candidates(
                 people.extend(person::find(context, &subject)?.map(|s| (s.id.clone(), s)));
             }
             Grantee::Org { org } | Grantee::Role { org, .. } => orgs.push(org),
+            Grantee::Group { group } => {
+                for linked in groups::members(context, patient, &group)? {
+                    people.extend(person::find(context, &linked)?.map(|s| (s.id.clone(), s)));
+                }
+            }
         }
     }
     orgs.sort();
@@ -169,14 +175,20 @@ pub(super) fn for_me(
     Ok(Page { items, next: listed.next })
 }
 
-/// The patients who granted something to a reader, in person or through their organisation, sorted.
+/// The patients who granted something to a reader, in person, through their organisation or
+/// through a group, sorted.
 pub(crate) fn granting_patients(
     context: &mut Context<'_>,
-    reader: &Reader,
+    person: &Subject,
     limit: usize,
 ) -> Result<Vec<Id>, ContractError> {
-    let mut patients = std::collections::BTreeSet::new();
-    for grantee in lookup::grantees_of(reader) {
+    let linked = page::index(context, "links", &[person.id.as_str()], "", limit)?;
+    let first = |a: &Vec<String>| Id::new(a.first()?.as_str());
+    let mut patients: std::collections::BTreeSet<Id> =
+        linked.items.iter().filter_map(first).collect();
+    let (id, role, msp) = (person.id.clone(), person.role, person.msp.clone());
+    let reader = Reader { id, role, msp, groups: vec![] };
+    for grantee in lookup::grantees_of(&reader) {
         let listed = page::index(context, "granted", &[&grantee.tag()], "", limit)?;
         patients.extend(listed.items.iter().filter_map(|a| Id::new(a.first()?.as_str())));
     }

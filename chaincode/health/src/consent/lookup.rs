@@ -1,7 +1,7 @@
 //! From a reader and a record on the ledger to a verdict: which grants are read, and nothing else.
 //!
-//! Only the grants that can concern the reader are read: those to the person, to their role in their organisation, and
-//! to their organisation. The patient's epoch is read as well, so a withdrawal that was ordered before makes every
+//! Only the grants that can concern the reader are read: those to the person, to their role in their organisation, to
+//! their organisation, and to the patient's groups to which they are linked. The patient's epoch is read as well, so a withdrawal that was ordered before makes every
 //! transaction invalid that decided without knowing of it.
 
 use carecord_chaincode::{Context, ContractError, serde_json};
@@ -14,17 +14,38 @@ use crate::{
     error,
     ids::Id,
     model::{Record, RecordStatus, Subject},
-    store,
+    page, store,
     vocabulary::{Purpose, Verb},
 };
 
 /// Most grants that a patient can have for one grantee at a time, revoked ones included.
 pub const GRANTS_PER_GRANTEE_MAX: usize = 1000;
 
-impl From<&Subject> for Reader {
-    fn from(subject: &Subject) -> Self {
-        Self { id: subject.id.clone(), role: subject.role, msp: subject.msp.clone() }
-    }
+/// Most groups of one patient that one person is linked to.
+pub const GROUPS_MAX: usize = 16;
+
+/// A person as a reader of one patient's records.
+pub(crate) fn reader(
+    context: &mut Context<'_>,
+    person: &Subject,
+    patient: &Id,
+) -> Result<Reader, ContractError> {
+    let groups = match person.id == *patient {
+        true => vec![],
+        false => groups_of(context, &person.id, patient)?,
+    };
+    Ok(Reader { id: person.id.clone(), role: person.role, msp: person.msp.clone(), groups })
+}
+
+/// The groups of a patient to which a person is linked.
+pub(crate) fn groups_of(
+    context: &mut Context<'_>,
+    person: &Id,
+    patient: &Id,
+) -> Result<Vec<Id>, ContractError> {
+    let prefix = [person.as_str(), patient.as_str()];
+    let listed = page::index(context, "links", &prefix, "", GROUPS_MAX)?;
+    Ok(listed.items.into_iter().flatten().filter_map(Id::new).collect())
 }
 
 impl From<&Record> for Facts {
@@ -39,12 +60,14 @@ impl From<&Record> for Facts {
 }
 
 /// The grantees under which a reader can be meant.
-pub(crate) fn grantees_of(reader: &Reader) -> [Grantee; 3] {
-    [
+pub(crate) fn grantees_of(reader: &Reader) -> Vec<Grantee> {
+    let mut grantees = vec![
         Grantee::Subject { subject: reader.id.clone() },
         Grantee::Role { role: reader.role, org: reader.msp.clone() },
         Grantee::Org { org: reader.msp.clone() },
-    ]
+    ];
+    grantees.extend(reader.groups.iter().map(|group| Grantee::Group { group: group.clone() }));
+    grantees
 }
 
 /// The patient's consent epoch: how often something was withdrawn.
@@ -102,7 +125,7 @@ pub(crate) fn ask(
     verb: Verb,
     purpose: Purpose,
 ) -> Result<(Verdict, u64), ContractError> {
-    let reader = Reader::from(person);
+    let reader = reader(context, person, owner)?;
     let epoch = epoch(context, owner)?;
     let grants =
         if reader.id == *owner { Vec::new() } else { grants_for(context, owner, &reader)? };

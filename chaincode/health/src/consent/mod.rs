@@ -3,24 +3,36 @@
 //! Grants name people, organisations, verbs, purposes, periods, record ids and random tags. What a tag or a record is
 //! about is known to the patient's client only. Who may read whom is visible to the channel's members as pseudonyms.
 
+mod amend;
 pub mod decision;
 mod functions;
 pub mod grant;
+mod groups;
 pub(crate) mod lists;
 pub(crate) mod lookup;
+mod passed;
+mod referral;
+mod request;
+pub mod within;
 
 use carecord_chaincode::{Contract, Function, codes};
 
 use crate::{error::*, events::*};
 
+pub use amend::Amendment;
 pub use functions::{Answer, Explanation};
 pub(crate) use functions::{end, give};
 pub use grant::{Grant, Grantee, NewGrant, NewScope, Scope};
+pub use groups::{Linked, MEMBERS_MAX};
 pub use lists::Recipient;
-pub use lookup::GRANTS_PER_GRANTEE_MAX;
+pub use lookup::{GRANTS_PER_GRANTEE_MAX, GROUPS_MAX};
+pub use passed::PASSED_ON_MAX;
+pub use referral::{NewReferral, Referral, ReferralChange, ReferralStatus};
+pub use request::{NewRequest, OPEN_REQUESTS_MAX};
 
 const PATIENT: &[&str] = &["patient"];
 const READERS: &[&str] = &["patient", "practitioner", "insurer", "researcher"];
+const CLINICIANS: &[&str] = &["practitioner"];
 const WRITERS: &[&str] = &["patient", "practitioner"];
 
 /// The contract's declaration.
@@ -68,7 +80,148 @@ pub(crate) fn contract() -> Contract {
             .roles(PATIENT)
             .errors(&[PERSON, ABSENT]),
         );
-    lists(contract)
+    lists(groups_of(requests(referrals(contract))))
+}
+
+fn referrals(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "Amend",
+                "changes verbs, purposes, scope or end of one of the caller's grants",
+                &["amendment"],
+                amend::amend,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT, STATE, WIDER, codes::VALUE])
+            .events(&[CONSENT_AMENDED]),
+        )
+        .function(
+            Function::submit(
+                "Refer",
+                "offers to pass on what the caller was granted",
+                &["referral"],
+                referral::refer,
+            )
+            .roles(CLINICIANS)
+            .errors(&[PERSON, ABSENT, STATE, WIDER, TAKEN, codes::VALUE])
+            .events(&[REFERRAL_CHANGED]),
+        )
+        .function(
+            Function::submit(
+                "AcceptReferral",
+                "takes what was passed on to the caller: a grant comes of it",
+                &["referralId"],
+                referral::accept,
+            )
+            .roles(CLINICIANS)
+            .errors(&[PERSON, ABSENT, STATE, WIDER, TAKEN, LIMIT])
+            .events(&[CONSENT_GRANTED]),
+        )
+        .function(
+            Function::submit(
+                "EndReferral",
+                "ends a referral by either side, with the grant that came of it",
+                &["referralId"],
+                referral::end,
+            )
+            .roles(CLINICIANS)
+            .errors(&[PERSON, ABSENT, STATE])
+            .events(&[REFERRAL_CHANGED]),
+        )
+        .function(
+            Function::evaluate(
+                "ListReferrals",
+                "lists the referrals to the caller",
+                &["after", "limit"],
+                referral::list,
+            )
+            .roles(CLINICIANS)
+            .errors(&[PERSON, codes::VALUE]),
+        )
+}
+
+fn requests(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "Request",
+                "asks a patient for a grant to the caller",
+                &["request"],
+                request::request,
+            )
+            .roles(READERS)
+            .errors(&[PERSON, ABSENT, TAKEN, LIMIT, codes::VALUE])
+            .events(&[CONSENT_REQUESTED]),
+        )
+        .function(
+            Function::submit(
+                "Approve",
+                "grants what the caller was asked for",
+                &["requestId"],
+                request::approve,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT, STATE, TAKEN, LIMIT])
+            .events(&[CONSENT_GRANTED]),
+        )
+        .function(
+            Function::submit(
+                "Reject",
+                "refuses what the caller was asked for",
+                &["requestId"],
+                request::reject,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT])
+            .events(&[CONSENT_REJECTED]),
+        )
+        .function(
+            Function::evaluate(
+                "ListRequests",
+                "lists what the calling patient is asked for",
+                &["after", "limit"],
+                request::list,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, codes::VALUE]),
+        )
+}
+
+fn groups_of(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "Link",
+                "puts somebody into one of the caller's groups, to which grants may go",
+                &["groupId", "subjectId"],
+                groups::link,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT, TAKEN, LIMIT, codes::VALUE])
+            .events(&[CONSENT_LINKED]),
+        )
+        .function(
+            Function::submit(
+                "Unlink",
+                "takes somebody out of one of the caller's groups",
+                &["groupId", "subjectId"],
+                groups::unlink,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, ABSENT])
+            .events(&[CONSENT_UNLINKED]),
+        )
+        .function(
+            Function::evaluate(
+                "ListLinks",
+                "lists who is in the caller's groups",
+                &["after", "limit"],
+                groups::list,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, codes::VALUE]),
+        )
 }
 
 fn lists(contract: Contract) -> Contract {

@@ -4,7 +4,7 @@ use carecord_chaincode::{Context, ContractError, codes};
 
 use crate::{
     consent::{
-        decision::{Facts, Question, Reader, decide},
+        decision::{Facts, Question, decide},
         lists::granting_patients,
         lookup,
     },
@@ -44,15 +44,15 @@ pub(super) fn for_me(
     let person = person::caller(context)?;
     let limit = page::limit(limit)?;
     let (from_patient, from_record) = bookmark(&after)?;
-    let reader = Reader::from(&person);
     let now = context.now();
     let mut items = Vec::new();
-    for patient in granting_patients(context, &reader, SCAN_MAX)? {
+    for patient in granting_patients(context, &person, SCAN_MAX)? {
         if from_patient.as_ref().is_some_and(|from| patient < *from) {
             continue;
         }
         let resumed = from_patient.as_ref() == Some(&patient);
         let skip = from_record.as_ref().filter(|_| resumed).map_or("", Id::as_str);
+        let reader = lookup::reader(context, &person, &patient)?;
         let grants = lookup::grants_for(context, &patient, &reader)?;
         let owned = page::index(context, "owned", &[patient.as_str()], skip, SCAN_MAX)?;
         for id in owned.items.into_iter().flatten().filter_map(Id::new) {

@@ -119,6 +119,7 @@ pub(super) fn accept(
         scope: Some(only_tagged(&study.id)),
         from: None,
         until: study.until,
+        delegate: None,
     };
     consent::give(context, &patient, grant)?;
     let mut book = Book::new();

@@ -24,7 +24,7 @@ fn msp(n: u32) -> MspId {
 }
 
 fn reader(n: u32, role: Role, org: u32) -> Reader {
-    Reader { id: id(n), role, msp: msp(org) }
+    Reader { id: id(n), role, msp: msp(org), groups: vec![id(300)] }
 }
 
 fn facts() -> Facts {
@@ -44,6 +44,8 @@ fn permit(n: u32) -> Grant {
         until: 100,
         created: 0,
         revoked: None,
+        delegate: None,
+        parent: None,
     }
 }
 
@@ -96,6 +98,7 @@ fn each_part_of_a_grant_can_miss_alone() {
         Grant { grantee: Grantee::Org { org: msp(2) }, ..base() },
         Grant { grantee: Grantee::Role { role: Role::Practitioner, org: msp(2) }, ..base() },
         Grant { grantee: Grantee::Role { role: Role::Insurer, org: msp(1) }, ..base() },
+        Grant { grantee: Grantee::Group { group: id(301) }, ..base() },
         Grant { verbs: vec![Verb::Submit], ..base() },
         Grant { verbs: vec![], ..base() },
         Grant { purposes: vec![Purpose::Operations], ..base() },
@@ -141,6 +144,7 @@ fn second_opinion(question: &Question<'_>, grants: &[Grant]) -> bool {
         format!("person {}", question.reader.id),
         format!("org {}", question.reader.msp),
         format!("{} of {}", question.reader.role.as_str(), question.reader.msp),
+        format!("linked to {}", question.reader.groups[0]),
     ]
     .into();
     let tags: BTreeSet<&str> = question.record.tags.iter().map(Id::as_str).collect();
@@ -151,6 +155,7 @@ fn second_opinion(question: &Question<'_>, grants: &[Grant]) -> bool {
             Grantee::Subject { subject } => format!("person {subject}"),
             Grantee::Org { org } => format!("org {org}"),
             Grantee::Role { role, org } => format!("{} of {org}", role.as_str()),
+            Grantee::Group { group } => format!("linked to {group}"),
         };
         let words: BTreeSet<&str> = grant.verbs.iter().map(|v| v.as_str()).collect();
         let reasons: BTreeSet<&str> = grant.purposes.iter().map(|p| p.as_str()).collect();
@@ -201,7 +206,8 @@ fn some<T: Clone>(rng: &mut ChaCha8Rng, from: &[T], most: usize) -> Vec<T> {
 
 fn random_grant(rng: &mut ChaCha8Rng, n: u32) -> Grant {
     let ids = |from: u32| (from..from + 4).map(id).collect::<Vec<_>>();
-    let grantee = match rng.random_range(0..3) {
+    let grantee = match rng.random_range(0..4) {
+        3 => Grantee::Group { group: id(rng.random_range(300..303)) },
         0 => Grantee::Subject { subject: id(rng.random_range(1..5)) },
         1 => Grantee::Org { org: msp(rng.random_range(0..2)) },
         _ => Grantee::Role {
@@ -233,6 +239,8 @@ fn random_grant(rng: &mut ChaCha8Rng, n: u32) -> Grant {
         from,
         until: from + rng.random_range(1..20),
         created: 0,
+        delegate: None,
+        parent: None,
         revoked: rng.random_bool(0.1).then_some(3),
     }
 }

@@ -149,7 +149,8 @@ fn assert_words_only(town: &Town) {
     for text in strings {
         let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
         let word = text.len() <= 14 && text.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
-        let grantee = (text.starts_with("s:") || text.starts_with("p:")) && text.len() == 34;
+        let of_person = ["s:", "p:", "g:"].iter().any(|kind| text.starts_with(kind));
+        let grantee = of_person && text.len() == 34;
         let escrow = text.starts_with("e:") && text.split(':').count() == 4 && text.len() < 50;
         let content_id = text.starts_with("bafkrei") && text.len() == 59;
         let signed = is_key_or_signature(&text);

@@ -35,6 +35,7 @@ impl Person {
             }),
             from: None,
             until,
+            delegate: None,
         };
         let grant: Grant = self.submit("consent:Grant", [json(&new)]).await?;
         let wanted = |record: &Record| records.as_ref().is_none_or(|ids| ids.contains(&record.id));
