@@ -122,6 +122,34 @@ async fn f23_r8_a_wiped_node_does_not_vote_follows_and_comes_back_under_a_new_id
     cluster.wait_height(height).await;
 }
 
+/// The wiped one's blocks are with somebody who is away, and who is left was no leader of it: it is told all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn f23_r8_a_follower_tells_a_wiped_follower_too_and_nothing_acknowledged_is_lost() {
+    let mut cluster = Cluster::start(3).await;
+    order(&cluster, 0, 2).await;
+    let leader = cluster.leader().await;
+    let (away, wiped) = ((leader + 1) % 3, (leader + 2) % 3);
+    cluster.wait_height(3).await;
+    tokio::time::sleep(Duration::from_millis(500)).await; // all have greeted each other
+    cluster.stop_node(away).await;
+    order(&cluster, wiped, 5).await;
+    let acknowledged = cluster.height(leader);
+    cluster.stop_node(wiped).await;
+    cluster.stop_node(leader).await;
+    cluster.wipe(wiped);
+    cluster.start_node(away).await;
+    cluster.start_node(wiped).await;
+    for _ in 0..6 {
+        let sent = cluster.broadcast(away, vec![Draft::default().signed_by(&cluster.user())]).await;
+        assert_eq!(sent[0].status(), Status::ServiceUnavailable, "{}", sent[0].info);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(told(&cluster, wiped).await.contains("follower"));
+    cluster.start_node(leader).await;
+    cluster.wait_height(acknowledged).await;
+    order(&cluster, away, 2).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_a_node_with_an_old_backup_is_told_from_one_that_was_only_away() {
     let mut cluster = Cluster::start(3).await;

@@ -55,26 +55,24 @@ struct Connected<'a> {
 // === impl Runner ===
 
 impl Runner {
+    /// Keeps the stream set up whether or not there is something to say: who has greeted everybody is told from one that
+    /// comes back without its data by everybody, not only by its leader.
     pub(super) async fn run(mut self, mut queued: mpsc::Receiver<StepRequest>) {
         let mut backoff = BACKOFF.0;
-        while let Some(first) = queued.recv().await {
-            if self.converse(first, &mut queued).await {
+        while !queued.is_closed() {
+            if self.converse(&mut queued).await {
                 backoff = BACKOFF.0;
             }
             self.lost(&mut queued).await;
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF.1);
         }
+        self.lost(&mut queued).await;
     }
 
-    /// One stream, from its first message to its loss; true if it was set up at all.
-    async fn converse(
-        &mut self,
-        first: StepRequest,
-        queued: &mut mpsc::Receiver<StepRequest>,
-    ) -> bool {
+    /// One stream, from the hello to its loss; true if it was set up at all.
+    async fn converse(&mut self, queued: &mut mpsc::Receiver<StepRequest>) -> bool {
         let (sender, sent) = mpsc::channel(UNDER_WAY);
-        self.note(&first);
         let Some(hello) = self.shared.greeting.hello(self.node) else { return false };
         let payload = Some(step_request::Payload::Hello(hello));
         let hello = StepRequest { channel: self.channel.clone(), payload };
@@ -99,9 +97,6 @@ impl Runner {
                 return false;
             }
             _ => return false,
-        }
-        if sender.send(first).await.is_err() {
-            return false;
         }
         let connected = Arc::clone(&self.connected);
         let streams = self.metrics.cluster.egress_stream_count.clone();
