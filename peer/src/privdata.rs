@@ -3,7 +3,7 @@
 //! Place in the flow: the endorser [hands on](distribute) what a simulation wrote before its endorsement leaves; the
 //! committer [fetches](fetch_wanted) what a block needs and did not arrive; a [keeper](keep) for each channel fetches later what
 //! is still missing and rewrites files after a purge. Other peers and readers of the channel ask [`service`]. The rules are in
-//! `docs/decisions/0008-private-data.md`; what is stored is the ledger's matter.
+//! `docs/decisions/0011-private-data.md`; what is stored is the ledger's matter.
 
 mod distribute;
 mod keep;

@@ -12,7 +12,7 @@
 //! | folder `private`, missing and purged | what should be here, what must not be any more | nothing: synced before the block |
 //! | folder `state` | the values, by key | the state; replayed from the kept write sets |
 //!
-//! A peer holds the collections of which its organisation is a member at the block, by `docs/decisions/0008-private-data.md`. What it
+//! A peer holds the collections of which its organisation is a member at the block, by `docs/decisions/0011-private-data.md`. What it
 //! does not hold is a hash to it, as to everybody else, and no rule of validation asks for more.
 
 mod access;

@@ -31,7 +31,7 @@ const PURGED: usize = 20;
 /// How long a peer that is cut off hears and says nothing.
 const SILENCE: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(600);
-/// After its commit, or after a peer that was away has caught up, purged bytes are in no file (decision 0008).
+/// After its commit, or after a peer that was away has caught up, purged bytes are in no file (decision 0011).
 const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(500);
 
