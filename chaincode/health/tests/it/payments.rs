@@ -5,15 +5,16 @@ use carecord_chaincode::{
     test_util::{Simulation, Verdict},
 };
 use carecord_health::{
+    channels::ChannelId,
     claims::{
         Claim, PaymentPlan, Remittance,
         opening::{self, Kind},
-        outcome::Outcome,
+        outcome::{EncounterFacts, Outcome},
         terms::Terms,
     },
     ids::Id,
     token::{Currency, NewReceipt, network_name, receipt_statement},
-    vocabulary::PlanStatus,
+    vocabulary::{Flag, PlanStatus},
 };
 
 use crate::{
@@ -203,6 +204,59 @@ fn a_flagged_or_undecided_claim_is_not_paid() {
     town.refused_with(&desk.bank.insurer.identity, &args, &transient, "CR-CC-050");
     let _: Value = town.ok(&desk.bank.insurer.identity, &["claims:ClearFlags", held.id.as_str()]);
     assert_eq!(desk.remitted(&[&held], &transient).total.0, 800);
+}
+
+#[test]
+fn a_claim_for_more_minutes_than_its_channel_invoiced_is_flagged() {
+    let mut desk = Desk::new(Currency::Care);
+    let town = &mut desk.bank.town;
+    let new = json!({"payee": desk.author.id, "mode": "uni", "currency": "CARE", "rate": "60",
+                     "depositPayer": "2000", "depositPayee": "0",
+                     "expires": town.ledger.now + 100 * DAY});
+    let args = ["channels:Open", &new.to_string()];
+    let channel: Value = town.ok(&desk.bank.patient.identity, &args);
+    let channel = channel["id"].as_str().unwrap().to_owned();
+    town.ledger.now += 3_600;
+    let flags = |desk: &mut Desk, channel: &str, minutes: u32| {
+        let town = &mut desk.bank.town;
+        let facts = EncounterFacts {
+            salt: id(),
+            practitioner: Id::new(desk.author.id.clone()).unwrap(),
+            patient: Id::new(desk.bank.patient.id.clone()).unwrap(),
+            from: 1_699_900_000,
+            until: 1_699_900_000 + 30 * 60,
+            channel: ChannelId::new(channel),
+        };
+        let (_, commitment) = opening::seal(Kind::Encounter, &facts).unwrap();
+        let encounter = id();
+        let patient = desk.bank.patient.id.clone();
+        let args = ["claims:SignEncounter", encounter.as_str(), &patient, commitment.as_str()];
+        let _: Value = town.ok(&desk.author.identity, &args);
+        let args = ["claims:ConfirmEncounter", encounter.as_str()];
+        let _: Value = town.ok(&desk.bank.patient.identity, &args);
+        let mut lines = lines(&[(&id(), 100)]);
+        lines.lines[0].minutes = minutes;
+        lines.encounter = Some(facts);
+        let (mut new, held) = desk.cover.draft(town, &desk.author, &desk.bank.patient, lines);
+        new["encounter"] = json!(encounter);
+        let args = ["claims:Submit", &new.to_string()];
+        let transient = desk.cover.submission(&held.bytes);
+        let done = town.submit_with(&desk.author.identity, &args, &transient);
+        assert_valid(&done);
+        let claim: Claim = serde_json::from_slice(&done.response.payload).unwrap();
+        claim.flags
+    };
+    // Nothing is invoiced yet, and 30 minutes of the encounter are no excuse.
+    assert_eq!(flags(&mut desk, &channel, 1), [Flag::Meter]);
+    let invoice = json!({"hash": "e".repeat(64), "meterSeconds": 1_001, "extras": "0",
+                         "total": (17 * 60).to_string()});
+    let args = ["channels:Invoice", &channel, &invoice.to_string()];
+    let _: Value = desk.bank.town.ok(&desk.author.identity, &args);
+    for (minutes, expected) in [(17, vec![]), (18, vec![Flag::Meter])] {
+        assert_eq!(flags(&mut desk, &channel, minutes), expected, "{minutes} minutes");
+    }
+    // A channel that does not exist, or pays somebody else, has metered nothing.
+    assert_eq!(flags(&mut desk, &"f".repeat(64), 1), [Flag::Meter]);
 }
 
 #[test]
