@@ -71,12 +71,20 @@ pub enum NoteError {
     },
 }
 
-/// Bytes that wait, by source.
+/// Sets that wait and are kept in memory, too; with more than these bytes none is until all have gone.
+const MAX_REMEMBERED_BYTES: u64 = 16 << 20;
+
+/// What waits: bytes by source, and the sets themselves while they are few.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
     total: u64,
     by_source: HashMap<String, u64>,
+    /// All that waits, by transaction; none if something waits that is not here.
+    sets: Option<HashMap<String, Vec<Row>>>,
 }
+
+/// Key and value of a set that waits.
+type Row = (Vec<u8>, Bytes);
 
 // === impl Usage ===
 
@@ -86,7 +94,10 @@ impl Usage {
         let (mut from, to) = keys::all(b"T");
         loop {
             let rows = engine.scan(COLUMN, &from, &to, CHUNK)?;
-            let Some((last, _)) = rows.last() else { return Ok(usage) };
+            let Some((last, _)) = rows.last() else {
+                usage.sets = usage.is_empty().then(HashMap::new);
+                return Ok(usage);
+            };
             from = [&last[..], &[0]].concat();
             for (stored, value) in &rows {
                 let (_, _, source) = keys::read_transient(stored).ok_or_else(|| damaged(stored))?;
@@ -97,6 +108,31 @@ impl Usage {
 
     pub(super) fn is_empty(&self) -> bool {
         self.total == 0
+    }
+
+    /// Keeps a set in memory that is on the disk now.
+    fn remember(&mut self, tx_id: &str, row: Row) {
+        if self.total > MAX_REMEMBERED_BYTES {
+            self.sets = None;
+        }
+        if let Some(sets) = &mut self.sets {
+            sets.entry(tx_id.to_owned()).or_default().push(row);
+        }
+    }
+
+    /// The sets of a transaction; none if that is not known without the disk.
+    fn remembered(&self, tx_id: &str) -> Option<Vec<Row>> {
+        Some(self.sets.as_ref()?.get(tx_id).cloned().unwrap_or_default())
+    }
+
+    fn forget(&mut self, tx_id: &str, key: &[u8]) {
+        let Some(of) = self.sets.as_mut().and_then(|sets| sets.get_mut(tx_id)) else { return };
+        of.retain(|(stored, _)| stored != key);
+        if of.is_empty()
+            && let Some(sets) = &mut self.sets
+        {
+            sets.remove(tx_id);
+        }
     }
 
     fn add(&mut self, source: &str, bytes: u64) {
@@ -129,23 +165,30 @@ impl PrivateStore {
     /// Keeps write sets until their transactions are committed; those that are taken are on the disk when this returns.
     pub(crate) fn note(&self, sets: &[Noted]) -> Result<Vec<Result<(), NoteError>>, EngineError> {
         let mut batch = WriteBatch::default();
-        let mut answers = Vec::with_capacity(sets.len());
+        let (mut answers, mut rows) = (Vec::with_capacity(sets.len()), Vec::new());
         for noted in sets {
             match self.note_one(&mut batch, noted) {
                 Err(NoteError::Store(error)) => return Err(error),
-                answer => answers.push(answer),
+                Err(refused) => answers.push(Err(refused)),
+                Ok(row) => {
+                    rows.extend(row.map(|row| (noted.tx_id.as_str(), row)));
+                    answers.push(Ok(()));
+                }
             }
         }
         if !batch.is_empty() {
             self.engine.write(batch)?;
+            let mut usage = self.usage.lock();
+            rows.into_iter().for_each(|(tx_id, row)| usage.remember(tx_id, row));
         }
         Ok(answers)
     }
 
-    fn note_one(&self, batch: &mut WriteBatch, noted: &Noted) -> Result<(), NoteError> {
+    /// The row of a set that is not on the disk yet.
+    fn note_one(&self, batch: &mut WriteBatch, noted: &Noted) -> Result<Option<Row>, NoteError> {
         let Noted { tx_id, height, source, set } = noted;
         if set.namespaces.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let bytes = set.to_bytes();
         if bytes.len() > MAX_TRANSACTION_BYTES {
@@ -156,7 +199,7 @@ impl PrivateStore {
         let waiting = self.waiting_for(tx_id)?;
         // Whoever brought it: the same set is on the disk once.
         if waiting.iter().any(|(_, other)| *other == bytes) {
-            return Ok(());
+            return Ok(None);
         }
         let of_source = waiting.iter().filter(|(stored, _)| {
             keys::read_transient(stored).is_some_and(|(_, _, other)| other == source)
@@ -169,9 +212,9 @@ impl PrivateStore {
         usage.check(source, is_own, bytes.len() as u64)?;
         usage.add(source, bytes.len() as u64);
         self.waiting.store(true, Ordering::Release);
-        batch.put(COLUMN, key, bytes);
+        batch.put(COLUMN, key.clone(), bytes.clone());
         batch.put(COLUMN, keys::age(*height, tx_id), Bytes::new());
-        Ok(())
+        Ok(Some((key, bytes)))
     }
 
     /// The sets that were noted for a transaction.
@@ -218,7 +261,10 @@ impl PrivateStore {
         for (stored, value) in sets {
             let read = keys::read_transient(&stored).ok_or_else(|| damaged(&stored))?;
             let (tx_id, height, source) = read;
-            self.usage.lock().remove(source, value.len() as u64);
+            let mut usage = self.usage.lock();
+            usage.remove(source, value.len() as u64);
+            usage.forget(tx_id, &stored);
+            drop(usage);
             batch.delete(COLUMN, keys::age(height, tx_id));
             batch.delete(COLUMN, stored);
         }
@@ -227,11 +273,17 @@ impl PrivateStore {
 
     /// Notes whether anything still waits.
     pub(super) fn look_again(&self) {
-        let usage = self.usage.lock();
+        let mut usage = self.usage.lock();
         self.waiting.store(!usage.is_empty(), Ordering::Release);
+        if usage.is_empty() && usage.sets.is_none() {
+            usage.sets = Some(HashMap::new());
+        }
     }
 
     fn waiting_for(&self, tx_id: &str) -> Result<Vec<(Vec<u8>, Bytes)>, EngineError> {
+        if let Some(remembered) = self.usage.lock().remembered(tx_id) {
+            return Ok(remembered);
+        }
         let (from, to) = keys::all(&keys::transient_of(tx_id));
         self.engine.scan(COLUMN, &from, &to, MAX_SETS)
     }
