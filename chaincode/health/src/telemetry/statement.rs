@@ -50,3 +50,21 @@ pub fn sample(salt: &[u8; SALT_BYTES], at_ms: i64, value: i64) -> Bytes32 {
     content.extend_from_slice(&value.to_be_bytes());
     merkle::leaf(&content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_sample_and_its_salt_changes_its_leaf() {
+        let one = sample(&[1; SALT_BYTES], 1000, 500);
+        assert_eq!(sample(&[1; SALT_BYTES], 1000, 500), one);
+        for other in [
+            sample(&[2; SALT_BYTES], 1000, 500),
+            sample(&[1; SALT_BYTES], 1001, 500),
+            sample(&[1; SALT_BYTES], 1000, 501),
+        ] {
+            assert_ne!(other, one);
+        }
+    }
+}
