@@ -51,6 +51,12 @@ pub enum Act {
     Link,
     /// `consent:Unlink`.
     Unlink,
+    /// `consent:SetEmergency`.
+    SetEmergency,
+    /// `consent:BreakGlass`.
+    BreakGlass,
+    /// `consent:ReviewBreakGlass`.
+    Review,
     /// `claims:Submit` and `claims:Appeal`.
     Claim,
     /// `claims:Adjudicate`.
@@ -76,6 +82,9 @@ impl Schema for Act {
             "reject",
             "link",
             "unlink",
+            "setEmergency",
+            "breakGlass",
+            "review",
             "claim",
             "adjudicate",
         ];

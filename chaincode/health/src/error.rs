@@ -26,6 +26,12 @@ pub const WIDER: &ErrorCode = &ErrorCode::new(
     Class::PermissionDenied,
     "pass on less, or let the patient widen the grant",
 );
+/// The caller has no right to emergency access.
+pub const EMERGENCY: &ErrorCode = &ErrorCode::new(
+    "CR-CC-025",
+    Class::PermissionDenied,
+    "let administrators of two organisations call identity:NameEmergency and ApproveEmergency",
+);
 /// Money of this kind cannot go from one person to another.
 pub const NOT_TRANSFERABLE: &ErrorCode = &ErrorCode::new(
     "CR-CC-026",
@@ -87,6 +93,7 @@ pub const ALL: &[&ErrorCode] = &[
     PERSON,
     FOREIGN,
     WIDER,
+    EMERGENCY,
     NOT_TRANSFERABLE,
     SPECIALTY,
     ABSENT,

@@ -40,6 +40,12 @@ pub const CONSENT_REJECTED: &str = "ConsentRejected";
 pub const CONSENT_LINKED: &str = "ConsentLinked";
 /// Somebody was taken out of a group of a patient's: [`ConsentChange`] with the group's id.
 pub const CONSENT_UNLINKED: &str = "ConsentUnlinked";
+/// Somebody broke the glass: [`ConsentChange`] with the grant that came of it.
+pub const EMERGENCY_ACCESS: &str = "EmergencyAccess";
+/// A use of emergency access was reviewed: [`ConsentChange`].
+pub const EMERGENCY_REVIEWED: &str = "EmergencyReviewed";
+/// A right to emergency access was named, approved or ended: [`SubjectChange`], active while it holds.
+pub const EMERGENCY_ROLE_CHANGED: &str = "EmergencyRoleChanged";
 /// A referral was offered or ended: [`crate::consent::ReferralChange`].
 pub const REFERRAL_CHANGED: &str = "ReferralChanged";
 /// An organisation was registered: [`OrgChange`].

@@ -22,6 +22,11 @@
 //! | `requestref` id | patient and who of an open request |
 //! | `linked` patient, group, subject | a mark: who is in a group |
 //! | `links` subject, patient, group | a mark: the same by the person |
+//! | `emrole` practitioner | [`crate::identity::EmergencyRole`] |
+//! | `empreset` patient | [`crate::consent::EmergencyPreset`] |
+//! | `emergency` id | [`crate::consent::Emergency`] |
+//! | `emopen` practitioner, id | when, until it is reviewed |
+//! | `emuse` practitioner, time, id | a mark |
 //! | `epoch` patient | number of withdrawals; every decision reads it |
 //! | `audit` tx, object | [`crate::audit::Entry`] |
 //! | `trail` `p`/`o`, patient or msp, time, tx, object | a mark |
@@ -123,6 +128,27 @@ pub(crate) fn linked(patient: &Id, group: &Id, subject: &Id) -> String {
 
 pub(crate) fn links(subject: &Id, patient: &Id, group: &Id) -> String {
     build("links", &[subject.as_str(), patient.as_str(), group.as_str()])
+}
+
+pub(crate) fn emergency_role(subject: &Id) -> String {
+    build("emrole", &[subject.as_str()])
+}
+
+pub(crate) fn emergency_preset(patient: &Id) -> String {
+    build("empreset", &[patient.as_str()])
+}
+
+pub(crate) fn emergency(id: &Id) -> String {
+    build("emergency", &[id.as_str()])
+}
+
+pub(crate) fn emergency_open(by: &Id, id: &Id) -> String {
+    build("emopen", &[by.as_str(), id.as_str()])
+}
+
+pub(crate) fn emergency_use(by: &Id, at: i64, id: &Id) -> String {
+    let at = padded(u64::try_from(at).unwrap_or(0));
+    build("emuse", &[by.as_str(), &at, id.as_str()])
 }
 
 pub(crate) fn epoch(patient: &Id) -> String {

@@ -5,6 +5,7 @@
 
 mod amend;
 pub mod decision;
+mod emergency;
 mod functions;
 pub mod grant;
 mod groups;
@@ -20,6 +21,10 @@ use carecord_chaincode::{Contract, Function, codes};
 use crate::{error::*, events::*};
 
 pub use amend::Amendment;
+pub use emergency::{
+    Emergency, EmergencyMode, EmergencyPreset, NewEmergency, Outcome, PER_DAY_MAX, REVIEW_SECONDS,
+    Review, SECONDS,
+};
 pub use functions::{Answer, Explanation};
 pub(crate) use functions::{end, give};
 pub use grant::{Grant, Grantee, NewGrant, NewScope, Scope};
@@ -32,6 +37,7 @@ pub use request::{NewRequest, OPEN_REQUESTS_MAX};
 
 const PATIENT: &[&str] = &["patient"];
 const READERS: &[&str] = &["patient", "practitioner", "insurer", "researcher"];
+const AUDITOR: &[&str] = &["auditor"];
 const CLINICIANS: &[&str] = &["practitioner"];
 const WRITERS: &[&str] = &["patient", "practitioner"];
 
@@ -80,7 +86,59 @@ pub(crate) fn contract() -> Contract {
             .roles(PATIENT)
             .errors(&[PERSON, ABSENT]),
         );
-    lists(groups_of(requests(referrals(contract))))
+    lists(emergencies(groups_of(requests(referrals(contract)))))
+}
+
+fn emergencies(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "SetEmergency",
+                "sets what an emergency opens of the calling patient",
+                &["preset"],
+                emergency::set,
+            )
+            .roles(PATIENT)
+            .errors(&[PERSON, codes::VALUE]),
+        )
+        .function(
+            Function::submit(
+                "BreakGlass",
+                "gives the caller a grant of four hours in an emergency, to be reviewed",
+                &["emergency"],
+                emergency::break_glass,
+            )
+            .roles(CLINICIANS)
+            .errors(&[PERSON, EMERGENCY, ABSENT, STATE, TAKEN, LIMIT])
+            .events(&[EMERGENCY_ACCESS]),
+        )
+        .function(
+            Function::submit(
+                "ReviewBreakGlass",
+                "says whether there was an emergency, by an auditor of another organisation",
+                &["emergencyId", "outcome"],
+                emergency::review,
+            )
+            .roles(AUDITOR)
+            .errors(&[PERSON, ABSENT, STATE])
+            .events(&[EMERGENCY_REVIEWED]),
+        )
+        .function(
+            Function::evaluate(
+                "GetEmergency",
+                "answers a use of emergency access to those it concerns",
+                &["emergencyId"],
+                emergency::get,
+            )
+            .roles(&["patient", "practitioner", "auditor"])
+            .errors(&[PERSON, ABSENT]),
+        )
+        .function(Function::evaluate(
+            "Overdue",
+            "lists the emergencies of a practitioner that were not reviewed in time",
+            &["subjectId"],
+            emergency::overdue,
+        ))
 }
 
 fn referrals(contract: Contract) -> Contract {

@@ -3,6 +3,7 @@
 //! Two parties are needed for a person: an administrator of their organisation binds a pseudonym to the hash of their
 //! certificate's key, and the person, by signing a transaction with that key, registers the encryption key.
 
+mod emergency;
 mod key;
 mod org;
 mod person;
@@ -11,6 +12,8 @@ use carecord_chaincode::{Contract, Function, codes};
 
 use crate::{error::*, events::*};
 
+pub use emergency::EmergencyRole;
+pub(crate) use emergency::{of as emergency_role, take_back as take_back_emergency};
 pub use person::PublicSubject;
 
 const ADMIN: &[&str] = &["hospital-admin"];
@@ -28,7 +31,53 @@ const ANYONE: &[&str] = &[
 /// The contract's declaration.
 pub(crate) fn contract() -> Contract {
     let contract = Contract::new("identity", "organisations, people and their encryption keys");
-    keys(profiles(people(orgs(contract))))
+    emergencies(keys(profiles(people(orgs(contract)))))
+}
+
+fn emergencies(contract: Contract) -> Contract {
+    contract
+        .function(
+            Function::submit(
+                "NameEmergency",
+                "names a practitioner of the caller's organisation for emergency access",
+                &["subjectId"],
+                emergency::name,
+            )
+            .roles(ADMIN)
+            .errors(&[ORG, FOREIGN, ABSENT, STATE])
+            .events(&[EMERGENCY_ROLE_CHANGED]),
+        )
+        .function(
+            Function::submit(
+                "ApproveEmergency",
+                "approves a practitioner whom another organisation named",
+                &["subjectId"],
+                emergency::approve,
+            )
+            .roles(ADMIN)
+            .errors(&[ORG, FOREIGN, ABSENT, STATE])
+            .events(&[EMERGENCY_ROLE_CHANGED]),
+        )
+        .function(
+            Function::submit(
+                "EndEmergency",
+                "takes the right to emergency access back, by either organisation",
+                &["subjectId"],
+                emergency::end,
+            )
+            .roles(ADMIN)
+            .errors(&[ORG, FOREIGN, ABSENT])
+            .events(&[EMERGENCY_ROLE_CHANGED]),
+        )
+        .function(
+            Function::evaluate(
+                "Emergency",
+                "answers who named and approved a practitioner for emergencies",
+                &["subjectId"],
+                emergency::get,
+            )
+            .errors(&[ABSENT]),
+        )
 }
 
 fn orgs(contract: Contract) -> Contract {

@@ -16,6 +16,7 @@ mod cover;
 mod decision;
 mod delegation;
 mod disputes;
+mod emergency;
 mod identity;
 mod leak;
 mod matching;
