@@ -3,7 +3,10 @@
 //! Over HTTPS, as in Fabric, `/metrics` and `/logspec` answer only who has shown a client certificate that the
 //! listener's TLS trusts; `/healthz` and `/version` answer everybody. Plain HTTP knows nobody and answers everything.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+mod addresses;
+mod serving;
+
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -13,22 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::JoinSet,
-};
-use tower::ServiceExt;
+use tokio::net::TcpListener;
+
+pub use serving::serve;
 
 use crate::{Registry, logging::LogSpec};
 
-/// How many connections are served at once; further ones wait.
-const MAX_CONNECTIONS: usize = 64;
-/// How long a TLS handshake or a request's header may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How large the body of a request may be.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
@@ -124,79 +118,6 @@ impl std::fmt::Debug for Operations {
     }
 }
 
-/// Serves `routes` over HTTP/1.1, with TLS if given, until the future is dropped.
-pub async fn serve(listener: TcpListener, tls: Option<TlsSource>, routes: Router) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let (stream, address) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let tls = tls.as_ref().map(|in_force| in_force());
-        let routes = routes.clone();
-        connections.spawn(async move {
-            connection(stream, address, tls, routes).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    routes: Router,
-) {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(READ_TIMEOUT);
-    let ended = match tls {
-        None => {
-            let service = answering(routes, Caller::Unknown);
-            http.serve_connection(TokioIo::new(stream), service_fn(service)).await
-        }
-        Some(config) => {
-            let acceptor = tokio_rustls::TlsAcceptor::from(config);
-            match tokio::time::timeout(READ_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let shown = stream.get_ref().1.peer_certificates();
-                    let caller = shown.map_or(Caller::Anonymous, |_| Caller::Verified);
-                    let service = answering(routes, caller);
-                    http.serve_connection(TokioIo::new(stream), service_fn(service)).await
-                }
-                Ok(Err(error)) => {
-                    tracing::info!(%address, %error, "operations handshake failed");
-                    return;
-                }
-                Err(_) => return,
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%address, %error, "operations connection ended");
-    }
-}
-
-/// The service of one connection, whose requests all come from `caller`.
-fn answering(
-    routes: Router,
-    caller: Caller,
-) -> impl Fn(hyper::Request<hyper::body::Incoming>) -> Answering {
-    move |mut request| {
-        request.extensions_mut().insert(caller);
-        let routes = routes.clone();
-        Box::pin(async move { Ok(routes.oneshot(request).await.into_response()) })
-    }
-}
-
-type Answering = std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
 /// Lets nobody through who could have shown a certificate and has not.
 async fn refuse_anonymous(request: Request, next: Next) -> Response {
     match request.extensions().get::<Caller>() {
@@ -256,6 +177,8 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tower::ServiceExt;
 
     use super::*;
 

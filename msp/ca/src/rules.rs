@@ -4,6 +4,7 @@
 //! ours: an organisation gives only the health roles that it may hold, and a patient goes by a pseudonym.
 
 pub mod affiliation;
+pub mod attempts;
 pub mod enrolment;
 pub mod names;
 pub mod registrar;

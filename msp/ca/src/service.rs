@@ -12,6 +12,7 @@ mod enroll;
 mod identities;
 mod register;
 mod revoke;
+mod turns;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -48,6 +49,7 @@ pub struct Ca {
     tls: Option<Issuing>,
     secrets: Secrets,
     store: Store,
+    turns: turns::Turns,
     clock: Clock,
 }
 
@@ -78,6 +80,7 @@ impl Ca {
             tls,
             secrets,
             store,
+            turns: turns::Turns::new(),
             clock,
         };
         ca.begin(config)?;

@@ -162,10 +162,11 @@ impl Store {
         Ok(())
     }
 
-    /// Wrong secrets so far for a name that nobody has.
-    pub fn decoy_attempts(&self, id: &str) -> Result<u32, StoreError> {
+    /// Wrong secrets so far for a name that nobody has, and when the last one came.
+    pub fn decoy_attempts(&self, id: &str) -> Result<(u32, i64), StoreError> {
         let decoy: Option<Identity> = self.get(&keys::decoy(self.slot(id)))?;
-        Ok(decoy.filter(|decoy| decoy.id == id).map_or(0, |decoy| decoy.failed_attempts))
+        let decoy = decoy.filter(|decoy| decoy.id == id);
+        Ok(decoy.map_or((0, 0), |decoy| (decoy.failed_attempts, decoy.tried_at)))
     }
 
     fn slot(&self, id: &str) -> u16 {

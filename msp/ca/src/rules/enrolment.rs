@@ -9,6 +9,10 @@ use super::roles::is_patient;
 use crate::attributes::ROLE;
 use crate::store::Identity;
 
+/// Most bytes of attributes in one certificate, as JSON: a token holds the certificate, twice in Base64, and
+/// [`crate::token`] takes 16 KiB.
+const ATTRIBUTES_BYTES_MAX: usize = 6 << 10;
+
 /// One attribute that an enrolment asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AttributeRequest {
@@ -52,6 +56,17 @@ pub fn attributes(
         return Ok(chosen);
     }
     Err(format!("The following required attributes are missing: [{}]", missing.join(" ")))
+}
+
+/// Whether a certificate with `attributes` still fits the tokens that are made with it.
+pub fn check_size(attributes: Option<&BTreeMap<String, String>>) -> Result<(), String> {
+    let length = attributes.map(serde_json::to_vec).and_then(Result::ok).map_or(0, |j| j.len());
+    if length <= ATTRIBUTES_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "the certificate would hold {length} bytes of attributes, {ATTRIBUTES_BYTES_MAX} are possible; ask for fewer (attr_reqs)"
+    ))
 }
 
 fn defaults(identity: &Identity) -> BTreeMap<String, String> {

@@ -16,6 +16,9 @@ const ATTRIBUTE_VALUE_MAX: usize = 1_024;
 /// Longest secret that a registrar may choose.
 const SECRET_MAX: usize = 256;
 
+/// The units by which an MSP tells what somebody is (node OUs); only a type may be one.
+pub const NODE_UNITS: [&str; 4] = ["client", "peer", "orderer", "admin"];
+
 /// Why `id` cannot be an enrolment id.
 pub fn check_id(id: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@:+".contains(c);
@@ -31,12 +34,20 @@ pub fn check_id(id: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Why `kind` cannot be an identity's type, which becomes an organizational unit.
+/// Why `kind` cannot be an identity's type, which becomes an organizational unit. One that is an MSP's word but for its
+/// letters' case would look like a right that the certificate does not give.
 pub fn check_type(kind: &str) -> Result<(), String> {
-    check_unit("a type", kind)
+    check_unit("a type", kind)?;
+    match node_unit(kind) {
+        Some(unit) if unit != kind => {
+            Err(format!("a type that an MSP knows is written as the MSP writes it: {unit}"))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Why `affiliation` cannot be one; the empty one is the root.
+/// Why `affiliation` cannot be one; the empty one is the root. Its units stand in certificates beside the type, so none
+/// may be a unit that makes somebody an administrator or a node.
 pub fn check_affiliation(affiliation: &str) -> Result<(), String> {
     if affiliation.len() > AFFILIATION_MAX {
         return Err(format!("an affiliation has at most {AFFILIATION_MAX} characters"));
@@ -44,7 +55,21 @@ pub fn check_affiliation(affiliation: &str) -> Result<(), String> {
     if affiliation.is_empty() {
         return Ok(());
     }
-    affiliation.split('.').try_for_each(|unit| check_unit("each part of an affiliation", unit))
+    affiliation.split('.').try_for_each(check_affiliation_unit)
+}
+
+fn check_affiliation_unit(unit: &str) -> Result<(), String> {
+    check_unit("each part of an affiliation", unit)?;
+    match node_unit(unit) {
+        Some(reserved) => {
+            Err(format!("no part of an affiliation may be {reserved}: to an MSP that is a role"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn node_unit(unit: &str) -> Option<&'static str> {
+    NODE_UNITS.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(unit))
 }
 
 /// Why an attribute cannot be kept.
@@ -102,6 +127,20 @@ mod tests {
             assert_eq!(check_id(id), Ok(()), "{id:?}");
         }
         assert!(check_id(&"a".repeat(65)).is_err());
+    }
+
+    #[test]
+    fn what_an_msp_reads_as_a_role_is_no_part_of_an_affiliation_and_no_type_in_other_letters() {
+        for unit in NODE_UNITS {
+            let upper = unit.to_ascii_uppercase();
+            assert_eq!(check_type(unit), Ok(()), "{unit}");
+            assert!(check_type(&upper).is_err(), "{upper}");
+            for affiliation in [unit.to_owned(), format!("ward.{unit}"), format!("{upper}.ward")] {
+                assert!(check_affiliation(&affiliation).is_err(), "{affiliation}");
+            }
+        }
+        assert_eq!(check_type("user"), Ok(()));
+        assert_eq!(check_affiliation("administration.peers"), Ok(()));
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub fn check_type(caller: &Identity, kind: &str) -> Result<(), Refusal> {
         return Err(Refusal::authorization(Code::AttributeAuthority, why));
     };
     let kind = if kind.is_empty() { DEFAULT_TYPE } else { kind };
-    if list(types).any(|own| own == ANY || own.eq_ignore_ascii_case(kind)) {
+    // To the letter, as an MSP compares units: `CLIENT` is no client to it.
+    if list(types).any(|own| own == ANY || own == kind) {
         return Ok(());
     }
     let why = format!("Registrar does not have authority to act on type '{kind}'");
@@ -38,6 +39,33 @@ pub fn check_affiliation(caller: &Identity, affiliation: &str) -> Result<(), Ref
 pub fn check_manages(caller: &Identity, identity: &Identity) -> Result<(), Refusal> {
     check_affiliation(caller, &identity.affiliation)?;
     check_type(caller, &identity.kind)
+}
+
+/// Whether `caller` may change, rename or remove `identity`: who gets its secret gets its rights, so the caller must have
+/// every reserved right that it has, and no smaller list.
+pub fn check_controls(caller: &Identity, identity: &Identity) -> Result<(), Refusal> {
+    check_manages(caller, identity)?;
+    identity.attributes.iter().try_for_each(|right| check_holds(caller, right)).map_err(|why| {
+        let why = format!("'{}' may not act on '{}': {why}", caller.id, identity.id);
+        Refusal::authorization(Code::AttributeAuthority, why)
+    })
+}
+
+/// Whether `caller` has at least what `right` gives; what is not reserved gives nothing here.
+fn check_holds(caller: &Identity, right: &Attribute) -> Result<(), String> {
+    let Some(kind) = reserved::kind(&right.name) else { return Ok(()) };
+    let own = caller.attribute(&right.name).unwrap_or_default();
+    match kind {
+        Kind::Fixed => Ok(()),
+        Kind::Boolean if parse_bool(&right.value) != Some(true) || has(caller, &right.name) => {
+            Ok(())
+        }
+        Kind::Boolean => Err(format!("it has '{}'", right.name)),
+        Kind::List if right.name == REGISTRAR_ATTRIBUTES => {
+            list(&right.value).try_for_each(|name| check_listed(name, own))
+        }
+        Kind::List => check_subset(&right.value, own),
+    }
 }
 
 /// Whether the boolean attribute `name` of `caller` is true.
@@ -165,7 +193,7 @@ fn check_subset(small: &str, big: &str) -> Result<(), String> {
     if list(big).any(|entry| entry == ANY) {
         return Ok(());
     }
-    match list(small).find(|entry| !list(big).any(|own| own.eq_ignore_ascii_case(entry))) {
+    match list(small).find(|entry| !list(big).any(|own| own == *entry)) {
         Some(entry) => Err(format!("'{entry}' is not a member of '{big}'")),
         None => Ok(()),
     }
@@ -182,9 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn types_are_compared_without_case_and_a_star_is_all() {
-        let some = registrar(&[(ROLES, "client, Peer")]);
-        assert!(check_type(&some, "PEER").is_ok() && check_type(&some, "").is_ok());
+    fn types_are_compared_to_the_letter_and_a_star_is_all() {
+        let some = registrar(&[(ROLES, "client, peer")]);
+        assert!(check_type(&some, "peer").is_ok() && check_type(&some, "").is_ok());
+        assert!(check_type(&some, "PEER").is_err() && check_type(&some, "Client").is_err());
         assert_eq!(check_type(&some, "admin").unwrap_err().inner_code, Code::CallerNotAffiliated);
         assert!(check_type(&registrar(&[(ROLES, "*")]), "admin").is_ok());
         assert_eq!(

@@ -63,8 +63,7 @@ pub fn check_patient(identity: &Identity) -> Result<(), Refusal> {
 pub fn check_fields(identity: &Identity) -> Result<(), Refusal> {
     let refuse = |why: String| Refusal::new(400, Code::RegisteringIdentity, why);
     names::check_id(&identity.id).map_err(refuse)?;
-    names::check_type(&identity.kind).map_err(refuse)?;
-    names::check_affiliation(&identity.affiliation).map_err(refuse)?;
+    check_units(identity)?;
     if identity.attributes.len() > names::ATTRIBUTES_MAX {
         return Err(refuse(format!(
             "an identity has at most {} attributes",
@@ -75,4 +74,11 @@ pub fn check_fields(identity: &Identity) -> Result<(), Refusal> {
         names::check_attribute(&attribute.name, &attribute.value).map_err(refuse)?;
     }
     Ok(())
+}
+
+/// Whether what becomes units of certificates gives no right but the type's own.
+pub fn check_units(identity: &Identity) -> Result<(), Refusal> {
+    names::check_type(&identity.kind)
+        .and_then(|()| names::check_affiliation(&identity.affiliation))
+        .map_err(|why| Refusal::new(400, Code::RegisteringIdentity, why))
 }

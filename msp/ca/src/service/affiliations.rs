@@ -92,6 +92,8 @@ impl Ca {
         check_name(new)?;
         registrar::check_affiliation(&caller.identity, name)?;
         registrar::check_affiliation(&caller.identity, new)?;
+        check_not_own(caller, name, Code::ModifyAffiliation)?;
+        check_not_below(name, new)?;
         let writer = self.store.writer();
         self.must_exist(name)?;
         if self.store.has_affiliation(new)? {
@@ -115,7 +117,7 @@ impl Ca {
         }
         let mut identities = Vec::new();
         for mut identity in members {
-            registrar::check_manages(&caller.identity, &identity)?;
+            registrar::check_controls(&caller.identity, &identity)?;
             identity.affiliation = moved(&identity.affiliation);
             add_fixed(&mut identity);
             change.put_identity(&identity);
@@ -137,9 +139,7 @@ impl Ca {
         if !self.limits.allow_remove_affiliations {
             return forbidden("Affiliation removal is disabled".to_owned());
         }
-        if caller.identity.affiliation == name {
-            return forbidden(format!("'{name}' is the caller's own affiliation"));
-        }
+        check_not_own(caller, name, Code::RemoveAffiliation)?;
         registrar::check_affiliation(&caller.identity, name)?;
         let writer = self.store.writer();
         self.must_exist(name)?;
@@ -161,7 +161,7 @@ impl Ca {
             change.delete_affiliation(old);
         }
         for identity in &members {
-            registrar::check_manages(&caller.identity, identity)?;
+            registrar::check_controls(&caller.identity, identity)?;
             self.forget(identity, &mut change)?;
         }
         writer.apply(change)?;
@@ -195,6 +195,23 @@ fn check_manager(caller: &Caller) -> Result<(), Refusal> {
     }
     let why = format!("Caller does not have '{}'", reserved::AFFILIATION_MANAGER);
     Err(Refusal::authorization(Code::MissingRole, why))
+}
+
+/// Nobody takes the ground away from under themselves.
+fn check_not_own(caller: &Caller, name: &str, code: Code) -> Result<(), Refusal> {
+    if caller.identity.affiliation != name {
+        return Ok(());
+    }
+    Err(Refusal::authorization(code, format!("'{name}' is the caller's own affiliation")))
+}
+
+/// An affiliation moved below itself would have no parent.
+fn check_not_below(name: &str, new: &str) -> Result<(), Refusal> {
+    if !affiliation::contains(name, new) {
+        return Ok(());
+    }
+    let why = format!("'{new}' lies below '{name}', which would be gone");
+    Err(Refusal::new(400, Code::ModifyAffiliation, why))
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Ca;
 use crate::refusal::{Code, Refusal};
+use crate::rules::attempts;
 use crate::store::{Change, Identity};
 use crate::token::{self, Request};
 
@@ -39,6 +40,8 @@ impl Ca {
         if self.limits.max_enrollments == 0 {
             return Err(Refusal::authentication(Code::EnrollDisabled, "Enroll is disabled"));
         }
+        // One try for a name at a time: tries sent at once are all counted before the next secret is looked at.
+        let _turn = self.turns.of(&login.id);
         let found = self.store.identity(&login.id)?;
         self.check_attempts(&login.id, found.as_ref())?;
         let kept = found.as_ref().map(|identity| identity.secret.as_str());
@@ -49,17 +52,19 @@ impl Ca {
         }
     }
 
+    /// Whether a secret for `id` is looked at now: behind the limit one try each time the lock has run out.
     fn check_attempts(&self, id: &str, found: Option<&Identity>) -> Result<(), Refusal> {
-        let attempts = match found {
-            Some(identity) => identity.failed_attempts,
+        let (attempts, tried_at) = match found {
+            Some(identity) => (identity.failed_attempts, identity.tried_at),
             None => self.store.decoy_attempts(id)?,
         };
         let limit = self.limits.password_attempts;
-        if limit == 0 || attempts < limit {
+        let wait = attempts::wait_s(attempts, limit, self.now().saturating_sub(tried_at));
+        if wait == 0 {
             return Ok(());
         }
         let why = format!(
-            "Incorrect password entered {attempts} times, max incorrect password limit of {limit} reached"
+            "Incorrect password entered {attempts} times, max incorrect password limit of {limit} reached; one more try in {wait} s"
         );
         Err(Refusal::new(401, Code::PasswordAttempts, why))
     }
@@ -70,13 +75,14 @@ impl Ca {
         match self.store.identity(id)?.filter(|_| known) {
             Some(mut identity) => {
                 identity.failed_attempts = identity.failed_attempts.saturating_add(1);
+                identity.tried_at = self.now();
                 let mut change = Change::default();
                 change.put_identity(&identity);
                 writer.apply(change)?;
                 Ok(Refusal::authentication(Code::InvalidPassword, format!("'{id}': wrong secret")))
             }
             None => {
-                writer.count_decoy(id)?;
+                writer.count_decoy(id, self.now())?;
                 Ok(Refusal::authentication(Code::InvalidUser, format!("'{id}' is nobody")))
             }
         }

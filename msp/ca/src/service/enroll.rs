@@ -126,6 +126,8 @@ impl Ca {
             return Err(Refusal::new(403, Code::CommonName, why));
         }
         let profile = Profile::of(request, csr)?;
+        // Records of an earlier version may hold what is refused today.
+        roles::check_units(identity)?;
         roles::check_role(&identity.attributes, &self.roles)?;
         if profile == Profile::Authority && !registrar::has(identity, reserved::INTERMEDIATE_CA) {
             let why = format!("'{}' may not enroll a CA", identity.id);
@@ -184,6 +186,8 @@ impl Ca {
                 Refusal::new(500, Code::Unknown, why)
             })?
             .filter(|attributes| !attributes.is_empty());
+        enrolment::check_size(attributes.as_ref())
+            .map_err(|why| Refusal::new(400, Code::InvalidRequest, why))?;
         let validity =
             Validity { not_before: now - BACKDATE_S, not_after: now + i64::from(days) * DAY_S };
         Ok(Content {

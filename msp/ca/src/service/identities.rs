@@ -74,7 +74,8 @@ impl Ca {
         }
         let hashed = secret.map(|secret| self.secrets.hash(&secret)).transpose()?;
         let writer = self.store.writer();
-        let mut identity = self.identity(caller, id)?;
+        let mut identity = self.found(id)?;
+        registrar::check_controls(&caller.identity, &identity)?;
         if let Some(affiliation) = given(request.affiliation) {
             identity.affiliation = self.new_affiliation(caller, affiliation)?;
         }
@@ -121,7 +122,8 @@ impl Ca {
             return Err(Refusal::new(403, Code::RemoveIdentity, why));
         }
         let writer = self.store.writer();
-        let identity = self.identity(caller, id)?;
+        let identity = self.found(id)?;
+        registrar::check_controls(&caller.identity, &identity)?;
         let mut change = Change::default();
         self.spend(caller, &mut change)?;
         self.forget(&identity, &mut change)?;

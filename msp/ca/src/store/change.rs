@@ -83,9 +83,10 @@ impl Writer<'_> {
     }
 
     /// One more wrong secret for a name that nobody has; the same work as for one that somebody has.
-    pub fn count_decoy(&self, id: &str) -> Result<(), StoreError> {
+    pub fn count_decoy(&self, id: &str, now: i64) -> Result<(), StoreError> {
         let mut decoy = Identity::named(id, "");
-        decoy.failed_attempts = self.store.decoy_attempts(id)?.saturating_add(1);
+        decoy.failed_attempts = self.store.decoy_attempts(id)?.0.saturating_add(1);
+        decoy.tried_at = now;
         let mut batch = WriteBatch::default();
         batch.put(keys::decoy(self.store.slot(id)), json(&decoy));
         self.store.db.write_opt(batch, &synced())?;

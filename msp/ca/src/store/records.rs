@@ -34,6 +34,9 @@ pub struct Identity {
     pub revoked: bool,
     /// Wrong secrets since the last right one.
     pub failed_attempts: u32,
+    /// When the last of them came, in seconds since 1970.
+    #[serde(default)]
+    pub tried_at: i64,
     /// Hash of the secret, in PHC form.
     pub secret: String,
 }
@@ -114,6 +117,7 @@ impl Identity {
             enrollments: 0,
             revoked: false,
             failed_attempts: 0,
+            tried_at: 0,
             secret: String::new(),
         }
     }
