@@ -42,10 +42,18 @@ pub const LEAK: &str = "CR-SCN-001";
 pub const BLIND: &str = "CR-SCN-002";
 
 /// What a scan may say.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Name the terms that were found; without it a report can be shown to anybody.
     pub show: bool,
+    /// How many findings are listed; all are counted.
+    pub listed: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { show: false, listed: report::HITS_MAX }
+    }
 }
 
 /// Scans the folders of every node of the network in `dir`.

@@ -74,7 +74,7 @@ impl Scan {
         for path in &self.keys {
             terms.add_key_file(path)?;
         }
-        let options = Options { show: self.show };
+        let options = Options { show: self.show, ..Options::default() };
         let report = scan::network(&NetworkDir::new(&self.dir)?, &terms, options)?;
         output.result(&report, || report.table());
         let failed = |code, reason: String, hint| {

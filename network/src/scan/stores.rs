@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::matcher::Matcher;
-use super::report::{Excluded, HITS_MAX, Hit, Kind, Report, SCHEMA, Store, Totals};
+use super::report::{Excluded, Hit, Kind, Report, SCHEMA, Store, Totals};
 use super::search::{Found, Search};
 use super::source::WINDOW_BYTES;
 use super::{Options, blind, records, tables};
@@ -282,7 +282,7 @@ impl Scan<'_> {
         let view = found.trail.text();
         // The name of a folder is part of every name below it: once is enough.
         let is_new = self.seen.insert((path.clone(), kind, view.clone(), found.term));
-        if !is_new || self.hits.len() >= HITS_MAX {
+        if !is_new || self.hits.len() >= self.options.listed {
             return;
         }
         self.hits.push(Hit {

@@ -113,7 +113,7 @@ fn no_report_holds_a_term_unless_it_is_asked_for() {
     let dir = network();
     write(dir.path(), "nodes/peer1/Alberto_Atencio.json", NAME.as_bytes());
     for show in [false, true] {
-        let report = folder(dir.path(), &terms(), Options { show }).unwrap();
+        let report = folder(dir.path(), &terms(), Options { show, ..Options::default() }).unwrap();
         assert!(!report.clean);
         let text = serde_json::to_string(&report).unwrap() + &report.table();
         assert_eq!(text.contains(NAME), show, "{text}");

@@ -37,7 +37,7 @@ async fn leaks(context: &Context) -> Outcome<Finding> {
     // What a peer still holds in memory is in no file.
     trial.run(&["network", "down", "--quiet"], PATIENCE).await?;
     let dir = NetworkDir::new(trial.dir())?;
-    let report = scan::network(&dir, &terms, Options { show: true })?;
+    let report = scan::network(&dir, &terms, Options { show: true, ..Options::default() })?;
     let proof = canary::prove(&dir)?;
     let ok = report.clean && report.complete && !keys.is_empty() && proof.planted > 0;
     let totals = report.totals;

@@ -35,7 +35,7 @@ pub(super) async fn searched(office: &Office<'_>, books: &[Billing]) -> Outcome<
     }
     office.trial.run(&["network", "down", "--quiet"], PATIENCE).await?;
     let dir = NetworkDir::new(office.trial.dir())?;
-    let report = scan::network(&dir, &terms, Options { show: true })?;
+    let report = scan::network(&dir, &terms, Options { show: true, ..Options::default() })?;
     let figure =
         format!("{} of {} codes, their tags and secrets found", report.hits_total, codes.len());
     let finding = Finding::new(figure, report.clean && report.complete && !codes.is_empty());
