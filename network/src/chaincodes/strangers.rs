@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn an_expression_names_msp_ids_and_a_path_names_none() {
-        assert_eq!(msp_ids("AND('AMSP.peer', OR('BMSP.admin'))"), ["AMSP", "BMSP"]);
+        let mut named = msp_ids("AND('AMSP.peer', OR('BMSP.admin'))");
+        named.sort();
+        assert_eq!(named, ["AMSP", "BMSP"]);
         assert!(msp_ids("/Channel/Application/Endorsement").is_empty());
         assert!(msp_ids("").is_empty());
     }

@@ -125,10 +125,13 @@ fn after_its_grace_a_quota_gives_the_rest_back_and_providers_may_drop() {
     let mut fleet = Fleet::new();
     let quota = fleet.quota(2, 1000);
     let (stored, keepers) = fleet.place(&quota, 5000);
-    fleet.pass(&stored, keepers[0]);
+    let home = fleet.auditor.identity.caller().msp_id.clone();
+    let foreign = |keeper: &&usize| fleet.providers[**keeper].identity.caller().msp_id != home;
+    let keeper = *keepers.iter().find(foreign).unwrap();
+    fleet.pass(&stored, keeper);
     let epoch = fleet.epoch();
     fleet.next_epoch();
-    let provider = fleet.providers[keepers[0]].identity.clone();
+    let provider = fleet.providers[keeper].identity.clone();
     let paid: String = fleet.bank.town.ok(&provider, &["storage:Settle", &stored.id, &epoch]);
     assert_eq!(paid, PRICE.to_string());
     let patient = fleet.patient.identity.clone();
