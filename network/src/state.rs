@@ -229,7 +229,7 @@ impl NetworkDir {
         let text = std::fs::read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::new(Code::NoNetwork, "there is no network in this folder")
                 .at(self.root.display())
-                .hint("name its folder with --dir or CARECORD_DIR, or make one with `carecord network up`"),
+                .hint("name its folder with --dir or CARECORD_DIR, or make one there with `carecord network up --demo` or --topology FILE"),
             _ => Failure::file(&path, &error),
         })?;
         let damaged = |reason: String| Failure::new(Code::NetworkFile, reason).at(path.display());

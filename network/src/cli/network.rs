@@ -14,7 +14,7 @@ use crate::output::Output;
 pub(super) enum Network {
     /// Make certificates, first blocks and configurations, and start nothing.
     Init(init::Init),
-    /// Start a network, making it first if the folder is new, and deploy its chaincodes.
+    /// Start a network, making it first if asked to, and deploy its chaincodes.
     Up(up::Up),
     /// Stop a network or some of its nodes; their data stays.
     Down(down::Down),

@@ -58,6 +58,9 @@ fn folders(table: &mut Table) {
     let place = Place::new();
     let said = place.refused(&["network", "status"]);
     table.add("named a folder without a network", said, &["there is no network", "--dir"]);
+    let said = place.refused(&["network", "up", "--detach"]);
+    table.add("started a network in a mistyped folder", said, &["there is no network", "--dir"]);
+    assert!(!fs::exists(place.dir()).unwrap(), "a folder was made");
 
     let topology = place.file("topology.toml", TOPOLOGY);
     place.must(&["network", "init", "--topology", &topology]);

@@ -41,7 +41,7 @@ struct Tally {
 async fn add_organisation(context: &Context) -> Outcome<Finding> {
     let (dir, folder) = (context.work.join("add-organisation"), context.work.join("operator"));
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, &error))?;
-    let network = super::program(context, &["network", "up", "--detach"], &dir).await;
+    let network = super::program(context, &["network", "up", "--demo", "--detach"], &dir).await;
     let tally = match network {
         Ok(()) => follow(context, &dir, &folder).await,
         Err(failure) => Err(failure),

@@ -21,7 +21,7 @@ async fn bring_up(context: &Context) -> Outcome<Finding> {
     let dir = context.work.join("bring-up");
     let dir = dir.display().to_string();
     let begun = Instant::now();
-    run(context, &["network", "up", "--dir", &dir, "--detach"])?;
+    run(context, &["network", "up", "--demo", "--dir", &dir, "--detach"])?;
     // Chaincodes are deployed by transactions, so at this moment several have committed.
     let seconds = begun.elapsed().as_secs_f64();
     let agree = run(context, &["network", "status", "--dir", &dir]);

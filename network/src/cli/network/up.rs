@@ -21,9 +21,12 @@ use crate::topology::Topology;
 pub(in crate::cli) struct Up {
     #[command(flatten)]
     folder: Folder,
-    /// Topology of a new network; the demonstration network if not given.
+    /// Make a new network from this topology, if the folder is new.
     #[arg(long, env = "CARECORD_TOPOLOGY", value_name = "FILE")]
     topology: Option<PathBuf>,
+    /// Make the demonstration network, if the folder is new.
+    #[arg(long, conflicts_with = "topology")]
+    demo: bool,
     /// Let each organisation run a CA, also in a network that was made without.
     #[arg(long, env = "CARECORD_CA")]
     ca: bool,
@@ -79,14 +82,14 @@ impl Up {
         if self.ca { bringup::add_cas(dir, file, output) } else { Ok(file) }
     }
 
-    /// The network of the folder, made if the folder is new.
+    /// The network of the folder; a new one only for somebody who says what it is to be, since a folder without a
+    /// network may as well be a mistyped one.
     fn prepare(&self, dir: &NetworkDir, output: Output) -> Outcome<NetworkFile> {
-        if !dir.has_network() {
-            let (topology, text) = Topology::load(self.topology.as_deref())?;
-            return bringup::init(dir, &topology, &text, output);
+        if !self.demo && self.topology.is_none() {
+            return dir.read();
         }
-        if let Some(path) = &self.topology {
-            let (_, text) = Topology::load(Some(path))?;
+        let (topology, text) = Topology::load(self.topology.as_deref())?;
+        if dir.has_network() {
             let made_from = crate::state::read_text(&dir.topology())?;
             if text != made_from {
                 return Err(Failure::new(
@@ -94,10 +97,13 @@ impl Up {
                     "the folder holds a network made from another topology",
                 )
                 .at(dir.root().display())
-                .hint("leave --topology out to start it, or choose another folder with --dir"));
+                .hint("leave --topology or --demo out to start it, or choose another folder with --dir"));
             }
+            return dir.read();
         }
-        dir.read()
+        let file = bringup::init(dir, &topology, &text, output)?;
+        output.note(&format!("{} is a new network in {}", file.name, dir.root().display()));
+        Ok(file)
     }
 }
 
