@@ -10,7 +10,7 @@ SHELL := /bin/bash
 demo: setup
 	. scripts/env.sh
 	echo "building carecord (minutes the first time, seconds after) ..." >&2
-	cargo build --release --locked --quiet -p carecord --bin carecord
+	cargo build --release --locked -p carecord --bin carecord
 	"$$CARGO_TARGET_DIR/release/carecord" demo $(ARGS)
 
 ## test: all tests; those that need foreign test data say when it is missing
@@ -23,7 +23,7 @@ test: setup
 acceptance: setup
 	. scripts/env.sh
 	echo "building carecord (minutes the first time, seconds after) ..." >&2
-	cargo build --release --locked --quiet -p carecord --bins
+	cargo build --release --locked -p carecord --bins
 	"$$CARGO_TARGET_DIR/release/carecord-acceptance"
 
 ## lint: formatting and clippy, warnings are errors

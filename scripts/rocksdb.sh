@@ -25,7 +25,7 @@ TOML
 echo > "$work/src/lib.rs"
 echo "building RocksDB $version once (about 10 minutes on 2 cores) ..." >&2
 (cd "$work" && env -u ROCKSDB_LIB_DIR -u ROCKSDB_STATIC CARGO_TARGET_DIR="$work/target" \
-  BINDGEN_EXTRA_CLANG_ARGS="-I$(gcc -print-file-name=include)" cargo build --release --quiet)
+  BINDGEN_EXTRA_CLANG_ARGS="-I$(gcc -print-file-name=include)" cargo build --release)
 find "$work/target/release/build" -name librocksdb.a -exec cp {} "$lib/librocksdb.a.part" \;
 mv "$lib/librocksdb.a.part" "$lib/librocksdb.a"
 rm -rf "$work"
