@@ -39,7 +39,7 @@ pub use collect::{envelope, sign, signer_of};
 pub use danger::{dangers, refuse_dangers};
 pub use explain::missing;
 pub use files::Proposal;
-pub use follow::{settle, settled};
+pub use follow::{everywhere, find, settle, settled};
 pub use join::{call, join_peer};
 pub(crate) use read::genesis;
 pub use read::{Current, current, join_block};
@@ -90,7 +90,17 @@ pub async fn change(
     let envelope = envelope(&current.channel, signer.as_ref(), update, signatures)?;
     refuse_dangers(&current, &envelope, &signer_of(first), change.force)?;
     submit(session, channel, first, &current, &envelope).await?;
-    settle(session, channel, first, &envelope, &current, change.nodes, change.patience).await
+    // The folder may still list an organisation that the channel does not have any more: its peers get no blocks.
+    let nodes: Vec<&NodeEntry> =
+        change.nodes.iter().filter(|node| gets_blocks(&current, node)).copied().collect();
+    settle(session, channel, first, &envelope, &current, &nodes, change.patience).await
+}
+
+/// Whether the channel's configuration lets `node` have its blocks: orderers, and peers of its members.
+fn gets_blocks(current: &Current, node: &NodeEntry) -> bool {
+    let members = current.bundle.application().map(|application| &application.organizations);
+    node.role != "peer"
+        || members.into_iter().flatten().any(|(_, member)| member.msp_id == node.msp_id)
 }
 
 /// The bytes of the update that `edit` leads to.

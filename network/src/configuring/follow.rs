@@ -26,10 +26,22 @@ pub async fn settle(
 ) -> Outcome<Changed> {
     let deadline = Instant::now() + patience;
     let found = find(session, channel, user, envelope, before, deadline).await?;
-    for node in nodes {
-        settled(session, node, &channel.name, found.block, deadline).await?;
-    }
+    everywhere(session, channel, nodes, found, deadline).await?;
     Ok(found)
+}
+
+/// Waits until all `nodes` have the configuration that is in force.
+pub async fn everywhere(
+    session: &Session,
+    channel: &ChannelEntry,
+    nodes: &[&NodeEntry],
+    changed: Changed,
+    deadline: Instant,
+) -> Outcome<()> {
+    for node in nodes {
+        settled(session, node, &channel.name, changed.block, deadline).await?;
+    }
+    Ok(())
 }
 
 /// Waits until `node` has block `number`.
@@ -56,8 +68,9 @@ pub async fn settled(
     }
 }
 
-/// The block of the update, among the configuration blocks after `before`.
-pub(super) async fn find(
+/// The block of the update, among the configuration blocks after `before`. Who has just left the channel may not read it
+/// any more; then the administrator of the orderer's own organisation is asked for, if the keys are here.
+pub async fn find(
     session: &Session,
     channel: &ChannelEntry,
     user: &UserEntry,
@@ -68,8 +81,12 @@ pub(super) async fn find(
     loop {
         for name in &channel.orderers {
             let Ok(node) = session.file().node(name) else { continue };
-            if let Ok(Some(found)) = look(session, node, user, channel, envelope, before).await {
-                return Ok(found);
+            let own = session.file().admin(&node.organisation).ok();
+            for reader in [Some(user), own].into_iter().flatten() {
+                let seen = look(session, node, reader, channel, envelope, before).await;
+                if let Ok(Some(found)) = seen {
+                    return Ok(found);
+                }
             }
         }
         if Instant::now() >= deadline {

@@ -8,6 +8,7 @@ mod command_line;
 mod dangers;
 mod generated;
 mod health;
+mod leaving;
 mod operations;
 mod orderers;
 mod peer_cli;

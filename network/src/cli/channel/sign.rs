@@ -1,7 +1,7 @@
 //! Signing and submitting updates: `channel config sign|submit`, `org approve|submit`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
@@ -105,11 +105,11 @@ impl Submit {
             .filter(|node| node.role != "peer" || stays.contains(&node.organisation))
             .filter(|node| crate::process::Process::of_file(&node.pid_file).is_some())
             .collect();
-        let patience = Duration::from_secs(self.timeout);
+        let deadline = Instant::now() + Duration::from_secs(self.timeout);
         let done =
-            configuring::settle(&session, channel, user, &envelope, &current, &nodes, patience)
-                .await?;
+            configuring::find(&session, channel, user, &envelope, &current, deadline).await?;
         forget_others(&session, &channel.name, &stays)?;
+        configuring::everywhere(&session, channel, &nodes, done, deadline).await?;
         let value = json!({
             "schema": "carecord.config-change/v1", "channel": channel.name, "block": done.block,
             "sequence": done.sequence, "changes": changes, "nodes": nodes.len(),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::bringup;
 use crate::cli::target::Folder;
 use crate::codes::Code;
-use crate::configuring::{self, Change, Changed, consenters};
+use crate::configuring::{self, Change, Changed, Current, consenters};
 use crate::error::{Failure, Outcome};
 use crate::output::Output;
 use crate::participation;
@@ -173,13 +173,31 @@ impl Target {
         configuring::change(session, &change, edit).await
     }
 
+    /// The configuration in force, read as the first who signs.
+    async fn current(&self, session: &Session) -> Outcome<Current> {
+        let channel = session.file().channel(self.channel.as_deref())?;
+        let signers = self.signers(session)?;
+        let first =
+            signers.first().ok_or_else(|| Failure::new(Code::ConfigSignatures, "nobody signs"))?;
+        configuring::current(session, channel, first).await
+    }
+
     async fn remove(&self, name: &str) -> Outcome<Changed> {
         let session = self.open()?;
         let file = session.file().clone();
         let node = file.node(name)?;
-        let channel = file.channel(self.channel.as_deref())?.name.clone();
-        let done =
-            self.change(&session, name, |root| consenters::remove(root, &file, node)).await?;
+        let entry = file.channel(self.channel.as_deref())?;
+        let channel = entry.name.clone();
+        let current = self.current(&session).await?;
+        // A try whose change took effect, and which then waited in vain for a node, is brought to its end here.
+        let done = match entry.orderers.contains(&node.name)
+            && !consenters::names(&current.block, node)
+        {
+            true => Changed { block: current.number, sequence: current.bundle.sequence() },
+            false => {
+                self.change(&session, name, |root| consenters::remove(root, &file, node)).await?
+            }
+        };
         session
             .dir()
             .edit_channel(&channel, |entry| entry.orderers.retain(|other| other != name))?;
@@ -199,7 +217,7 @@ impl Target {
     ) -> Outcome<Changed> {
         let session = self.open()?;
         let channel = session.file().channel(self.channel.as_deref())?.clone();
-        let file = self.make(&session, name, organisation)?;
+        let file = self.make(&session, name, organisation).await?;
         let own = NetworkFile {
             nodes: file.nodes.iter().filter(|node| node.name == name).cloned().collect(),
             ..file.clone()
@@ -207,10 +225,7 @@ impl Target {
         bringup::start(&own, self.patience(), output)?;
         let session = self.open()?;
         let node = session.file().node(name)?;
-        let signers = self.signers(&session)?;
-        let first =
-            signers.first().ok_or_else(|| Failure::new(Code::ConfigSignatures, "nobody signs"))?;
-        let current = configuring::current(&session, &channel, first).await?;
+        let current = self.current(&session).await?;
         let learns = match participation::join(&session, node, &current.block.encode_to_vec()) {
             Ok(()) => true,
             // It takes no channel that does not name it: then the configuration comes first.
@@ -222,9 +237,13 @@ impl Target {
             self.caught_up(&session, node, &channel.name, &channel.orderers).await?;
         }
         let done = self.change(&session, name, |root| consenters::add(root, &file, node)).await?;
-        session.dir().edit_channel(&channel.name, |entry| entry.orderers.push(name.to_owned()))?;
+        session.dir().edit_channel(&channel.name, |entry| {
+            if !entry.orderers.iter().any(|other| other == name) {
+                entry.orderers.push(name.to_owned());
+            }
+        })?;
         if !learns {
-            let current = configuring::current(&session, &channel, first).await?;
+            let current = self.current(&session).await?;
             participation::join(&session, node, &current.block.encode_to_vec())?;
             self.caught_up(&session, node, &channel.name, &channel.orderers).await?;
         }
@@ -232,7 +251,7 @@ impl Target {
     }
 
     /// Keys, configuration and folder of the new node, unless they were made by a try that did not get to its end.
-    fn make(
+    async fn make(
         &self,
         session: &Session,
         name: &str,
@@ -240,7 +259,9 @@ impl Target {
     ) -> Outcome<NetworkFile> {
         let file = session.file();
         let channel = file.channel(self.channel.as_deref())?;
-        if channel.orderers.iter().any(|other| other == name) {
+        // The folder may list one that the channel's configuration does not name any more.
+        let listed = channel.orderers.iter().any(|other| other == name);
+        if listed && consenters::names(&self.current(session).await?.block, file.node(name)?) {
             return Err(
                 Failure::new(Code::ConfigMember, "the orderer is on the channel already")
                     .at(name)
