@@ -159,7 +159,8 @@ fn until(deadline: Instant, body: Body) -> Body {
             Err(late) => Some((Err(axum::Error::new(late)), None)),
         }
     });
-    Body::from_stream(pieces)
+    // Who looks whether more has come asks once more behind the end.
+    Body::from_stream(pieces.fuse())
 }
 
 #[cfg(test)]

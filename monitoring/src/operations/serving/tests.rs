@@ -56,6 +56,15 @@ async fn a_body_that_does_not_end_is_refused_and_its_place_is_free_again() {
 }
 
 #[tokio::test]
+async fn a_body_may_be_asked_for_more_behind_its_end() {
+    let body = until(Instant::now() + LONG, Body::from("well"));
+    let mut pieces = body.into_data_stream();
+    assert_eq!(pieces.next().await.expect("a piece").expect("in time"), "well");
+    assert!(pieces.next().await.is_none());
+    assert!(pieces.next().await.is_none());
+}
+
+#[tokio::test]
 async fn bytes_that_come_one_by_one_do_not_move_the_deadline() {
     let address = served(Bounds { body: SHORT, ..bounds() }).await;
     let (mut read, mut write) = sends(address, ENDLESS).await.into_split();
