@@ -56,8 +56,8 @@ impl RocksOptions {
 impl Default for RocksOptions {
     fn default() -> Self {
         RocksOptions {
-            memtable_bytes: 4 << 20,
-            cache_bytes: 4 << 20,
+            memtable_bytes: 3 << 20,
+            cache_bytes: 3 << 20,
             open_files: 64,
             durable: false,
         }
