@@ -19,6 +19,7 @@ use carecord_comm::{
     },
 };
 use carecord_ledger::{Ledger, Options};
+use carecord_msp::Signer;
 use carecord_proto::{block, common::Block};
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
@@ -28,7 +29,7 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
 };
-use tonic::service::Routes;
+use tonic::{service::Routes, transport::Channel as Connection};
 
 use crate::{
     Error, PeerConfig,
@@ -256,6 +257,18 @@ impl Peer {
 
     pub(crate) fn remote_peers(&self) -> &RemotePeers {
         &self.remote_peers
+    }
+
+    /// The peers of a channel that this one knows beside itself: organisation, address and connection.
+    pub fn connections(&self, channel: &str) -> Vec<(String, String, Connection)> {
+        let Some(channel) = self.channel(channel) else { return Vec::new() };
+        let peers = self.remote_peers.of_channel(&channel.bundle());
+        peers.iter().map(|peer| peer.connection()).collect()
+    }
+
+    /// Whom the peer signs as now.
+    pub fn signer(&self) -> Arc<dyn Signer> {
+        self.credentials.signer()
     }
 
     pub(crate) fn orderers(&self) -> &Orderers {

@@ -21,6 +21,7 @@ use crate::{config::RemoteNode, per_channel::PerChannel};
 pub(crate) struct RemotePeer {
     /// What is known of it.
     pub(crate) node: RemoteNode,
+    connection: Connection,
     client: EndorserClient<Connection>,
     private_data: PrivateDataClient<Connection>,
     down_until: Mutex<Option<Instant>>,
@@ -47,6 +48,12 @@ impl RemotePeer {
     /// A client for one call about private data.
     pub(crate) fn private_data(&self) -> PrivateDataClient<Connection> {
         self.private_data.clone()
+    }
+
+    /// Its organisation, its address and the connection to it.
+    pub(crate) fn connection(&self) -> (String, String, Connection) {
+        let RemoteNode { msp_id, address, .. } = self.node.clone();
+        (msp_id, address, self.connection.clone())
     }
 
     /// Leaves the peer alone for a while: it could not be reached.
@@ -117,11 +124,12 @@ impl RemotePeers {
         let private_data = PrivateDataClient::new(connection.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let client = EndorserClient::new(connection)
+        let client = EndorserClient::new(connection.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         let (known, down_until) = (node.clone(), Mutex::default());
-        let peer = Arc::new(RemotePeer { node: known, client, private_data, down_until });
+        let peer =
+            Arc::new(RemotePeer { node: known, connection, client, private_data, down_until });
         dialled.insert(node, Arc::clone(&peer));
         Some(peer)
     }

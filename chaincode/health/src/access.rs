@@ -15,7 +15,7 @@
 
 use crate::{
     events::RecordAccess,
-    ids::{ContentId, Id, KeyHash, Kid},
+    ids::{ContentId, Id, KeyHash, Kid, MspId},
     model::{DataKey, Record, RecordStatus, Subject, Version},
     store,
     vocabulary::Decision,
@@ -159,6 +159,11 @@ pub fn names_content(state: &dyn Committed, record: &Id, version: u64, cid: &Con
 /// The content of a record's current version.
 pub fn current_content(state: &dyn Committed, record: &Id) -> Option<ContentId> {
     read::<Record>(state, &store::record(record)).ok().map(|record| record.cid)
+}
+
+/// The organisation whose people made a record: its content's home.
+pub fn home(state: &dyn Committed, record: &Id) -> Option<MspId> {
+    read::<Record>(state, &store::record(record)).ok().map(|record| record.org)
 }
 
 fn subject(state: &dyn Committed, key: &KeyHash) -> Result<Subject, NotGranted> {

@@ -35,6 +35,7 @@ mod suites;
 mod syncs;
 mod threats;
 mod under_load;
+mod vaults;
 mod verifier;
 mod wiped_orderer;
 
@@ -68,6 +69,7 @@ pub(super) fn all() -> Vec<Check> {
         operator_mistakes::CHECKS,
         private_data::CHECKS,
         insurers_day::CHECKS,
+        vaults::CHECKS,
         rapidcare::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,

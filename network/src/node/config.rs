@@ -82,6 +82,9 @@ pub struct VaultConfig {
     /// After how many hours a content that no record names is removed; 0 is never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unnamed_hours: Option<u32>,
+    /// After how many seconds the copies of all contents are looked after again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair_seconds: Option<u32>,
     /// MiB of the disk that the vault leaves free.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_mib: Option<u32>,

@@ -2,17 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carecord_channel::Bundle;
 use carecord_comm::MAX_MESSAGE_BYTES;
 use carecord_comm::vault::vault_server::VaultServer;
+use carecord_msp::Signer;
 use carecord_peer::Peer;
 use carecord_proto::common::Envelope;
 use carecord_proto::envelope;
 use carecord_proto::protos::TxValidationCode;
 use carecord_proto::transaction;
 use carecord_proto::{block, decode, vault_name};
-use carecord_vault::{Committed, Contents, Ledger, Limits, Store, VaultService};
+use carecord_vault::limits::REPAIR_PAUSE;
+use carecord_vault::{Committed, Contents, Ledger, Limits, Neighbour, Store, VaultService};
 
 use super::config::{NodeConfig, VaultConfig};
 use crate::bringup::now_unix_s;
@@ -42,6 +45,9 @@ pub(super) fn service(
     let service = VaultService::new(&name, ledger, contents, store, limits(&settings));
     let sweeping = service.clone();
     tokio::spawn(async move { sweeping.keep_clean().await });
+    let (copying, pause) = (service.clone(), settings.repair_seconds);
+    let pause = pause.map_or(REPAIR_PAUSE, |seconds| Duration::from_secs(seconds.max(1).into()));
+    tokio::spawn(async move { copying.keep_copies(pause).await });
     Ok(VaultServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
@@ -77,6 +83,17 @@ fn limits(settings: &VaultConfig) -> Limits {
 // === impl OwnLedger ===
 
 impl Ledger for OwnLedger {
+    fn signer(&self) -> Arc<dyn Signer> {
+        self.0.signer()
+    }
+
+    fn neighbours(&self, channel: &str) -> Vec<Neighbour> {
+        let neighbours = self.0.connections(channel).into_iter();
+        neighbours
+            .map(|(msp_id, address, connection)| Neighbour { msp_id, address, connection })
+            .collect()
+    }
+
     fn bundle(&self, channel: &str) -> Option<Arc<Bundle>> {
         Some(self.0.channel(channel)?.bundle())
     }

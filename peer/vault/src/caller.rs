@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use carecord_chaincode::Caller;
 use carecord_channel::SignedData;
+use carecord_channel::policy::dsl;
 use carecord_health::ids::KeyHash;
 use carecord_proto::carecord::vault::{
-    DeleteWrapsHeader, GetHeader, PutHeader, PutWrapsHeader, ReleaseWrapHeader, SignedRequest,
+    DeleteWrapsHeader, GetHeader, ProveHeader, PutHeader, PutWrapsHeader, ReleaseWrapHeader,
+    SignedRequest,
 };
+use carecord_proto::common::msp_role::MspRoleType;
 use prost::Message;
 
 use crate::limits::{NONCE_BYTES, REQUEST_WINDOW_SECONDS};
@@ -34,6 +37,8 @@ pub(crate) struct Verified<H> {
     pub(crate) header: H,
     pub(crate) key: KeyHash,
     pub(crate) msp_id: String,
+    /// Whether it is a peer of its organisation: another vault.
+    pub(crate) is_peer: bool,
 }
 
 impl<H: Header> Verified<H> {
@@ -77,7 +82,9 @@ pub(crate) fn verify<H: Header>(
     bundle.evaluate(POLICY, &[data]).map_err(refused)?;
     let caller = Caller::from_creator(header.identity()).map_err(refused)?;
     let key = KeyHash::new(caller.key_hash).ok_or(Error::Unauthenticated)?;
-    Ok(Verified { key, msp_id: caller.msp_id, header })
+    let peer = dsl::role(&caller.msp_id, MspRoleType::Peer);
+    let is_peer = identity.validate().and_then(|()| identity.satisfies(&peer)).is_ok();
+    Ok(Verified { key, msp_id: caller.msp_id, is_peer, header })
 }
 
 /// The name under which the ledger knows the key of an identity.
@@ -127,6 +134,7 @@ header! {
     PutWrapsHeader = "PutWraps",
     ReleaseWrapHeader = "ReleaseWrap",
     DeleteWrapsHeader = "DeleteWraps",
+    ProveHeader = "Prove",
 }
 
 #[cfg(test)]
@@ -153,6 +161,12 @@ mod tests {
         }
         fn time(&self, _: &str) -> Option<i64> {
             None
+        }
+        fn signer(&self) -> Arc<dyn carecord_msp::Signer> {
+            unreachable!("nothing is signed")
+        }
+        fn neighbours(&self, _: &str) -> Vec<crate::Neighbour> {
+            Vec::new()
         }
     }
 

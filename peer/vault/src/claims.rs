@@ -11,6 +11,7 @@ use std::sync::Arc;
 use carecord_health::ids::{ContentId, Id, KeyHash};
 use rocksdb::WriteBatch;
 
+use crate::copies::Kept;
 use crate::limits::{BATCH_KEYS, Limits};
 use crate::{Error, Store};
 
@@ -186,12 +187,26 @@ impl Store {
     }
 
     /// The content is named by a committed record: it stays, and counts against nobody.
-    pub(crate) fn settle(&self, cid: &ContentId) -> Result<(), Error> {
+    /// What names it is noted, so that its copies are looked after, and answered.
+    pub(crate) fn settle(
+        &self,
+        cid: &ContentId,
+        is_named: impl Fn(&Claim) -> bool,
+    ) -> Result<Vec<Kept>, Error> {
         let _writing = self.writing();
+        let mut kept = Vec::new();
         for claim in self.claims_of(cid)? {
-            self.drop_claim(&claim)?;
+            let claim = &claim;
+            let mut batch = WriteBatch::default();
+            if is_named(claim) {
+                kept.push(Kept::of(claim));
+                Self::note_kept(&Kept::of(claim), &mut batch);
+            }
+            batch.delete(claim.key());
+            self.write(batch)?;
+            self.usage.lock().take(claim);
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// Ends a claim whose time is over, and calls `remove` for the content if it was the last one. The note goes last: what

@@ -1,13 +1,17 @@
 //! Ciphertexts as files named by their content id; a file is there whole and durable, or not at all.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use carecord_proto::content::{self, Hasher};
 
 use crate::Error;
 use crate::limits::CONTENT_BYTES_MAX;
+use crate::tree::{Builder, CHUNK_BYTES, Tree};
+
+/// Ending of the files that hold trees.
+const TREE: &str = "tree";
 
 /// The folder of ciphertexts.
 #[derive(Clone, Debug)]
@@ -21,9 +25,16 @@ pub struct Incoming {
     path: PathBuf,
     file: File,
     hasher: Hasher,
+    tree: Builder,
     taken: u64,
     announced: u64,
     cid: String,
+}
+
+/// A ciphertext that is there, with its tree: what is read of it is checked.
+pub(crate) struct Stored {
+    file: File,
+    tree: Tree,
 }
 
 /// A ciphertext that is whole and durable, but has no name yet; dropped, it leaves nothing.
@@ -60,6 +71,7 @@ impl Contents {
             path,
             file,
             hasher: Hasher::default(),
+            tree: Builder::default(),
             taken: 0,
             announced: size,
             cid: cid.to_owned(),
@@ -74,6 +86,7 @@ impl Contents {
     /// Removes a ciphertext; one that is not there is removed already.
     pub(crate) fn remove(&self, cid: &str) -> Result<(), Error> {
         let path = place(&self.root, cid);
+        let _ = fs::remove_file(tree_of(&path));
         match fs::remove_file(&path) {
             Ok(()) => sync_folder(path.parent().expect("a content lies in a folder")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -102,6 +115,81 @@ impl Contents {
     }
 }
 
+impl Contents {
+    /// Opens a ciphertext to read parts of it.
+    pub(crate) fn stored(&self, cid: &str) -> Result<Stored, Error> {
+        let mut file = self.read(cid)?;
+        let path = tree_of(&place(&self.root, cid));
+        let tree = match fs::read(&path) {
+            Ok(bytes) => Tree::from_bytes(&bytes).ok_or(Error::Damaged)?,
+            // Stored before there were trees, or a crash came between.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let tree = tree_from(&mut file, cid)?;
+                self.write_tree(cid, &tree)?;
+                tree
+            }
+            Err(error) => return Err(Error::disk(&path)(error)),
+        };
+        Ok(Stored { file, tree })
+    }
+
+    fn write_tree(&self, cid: &str, tree: &Tree) -> Result<(), Error> {
+        let name = self.root.join("incoming").join(format!("{cid}.{TREE}"));
+        let mut file = File::create(&name).map_err(Error::disk(&name))?;
+        file.write_all(&tree.to_bytes()).map_err(Error::disk(&name))?;
+        file.sync_all().map_err(Error::disk(&name))?;
+        let path = tree_of(&place(&self.root, cid));
+        fs::rename(&name, &path).map_err(Error::disk(&path))
+    }
+}
+
+/// Reads a whole content, checks its id and builds its tree.
+fn tree_from(file: &mut File, cid: &str) -> Result<Tree, Error> {
+    let failed = |source| Error::Disk { what: cid.to_owned(), source };
+    let (mut tree, mut hasher) = (Builder::default(), Hasher::default());
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = file.read(&mut chunk).map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        tree.update(&chunk[..count]);
+        hasher.update(&chunk[..count]);
+    }
+    if hasher.finish() != cid {
+        tracing::error!(cid, "a stored content is damaged");
+        return Err(Error::Damaged);
+    }
+    Ok(tree.finish())
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// Its length and its blocks' tree.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// A chunk that is what it was; [`Error::Damaged`] otherwise.
+    pub(crate) fn chunk(&mut self, number: u64, cid: &str) -> Result<Vec<u8>, Error> {
+        let at = number * CHUNK_BYTES as u64;
+        let length = self.tree.size.saturating_sub(at).min(CHUNK_BYTES as u64);
+        let mut chunk = vec![0; length as usize];
+        let read =
+            self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut chunk));
+        match read {
+            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                return Err(Error::Disk { what: cid.to_owned(), source: error });
+            }
+            Ok(()) if self.tree.holds(number as usize, &chunk) => return Ok(chunk),
+            _ => {}
+        }
+        tracing::error!(cid, "a stored content is damaged");
+        Err(Error::Damaged)
+    }
+}
+
 // === impl Incoming ===
 
 impl Incoming {
@@ -112,6 +200,7 @@ impl Incoming {
             return Err(Error::TooLarge { max: self.announced });
         }
         self.hasher.update(bytes);
+        self.tree.update(bytes);
         self.file.write_all(bytes).map_err(Error::disk(&self.path))
     }
 
@@ -139,9 +228,15 @@ impl Whole {
             fs::create_dir_all(folder).map_err(Error::disk(folder))?;
             sync_folder(root)?;
         }
+        Contents { root: root.clone() }.write_tree(cid, &incoming.tree.clone().finish())?;
         fs::rename(path, &place).map_err(Error::disk(&place))?;
         sync_folder(folder)?;
         Ok(incoming.taken)
+    }
+
+    /// The root over its blocks.
+    pub(crate) fn root(&self) -> [u8; 32] {
+        self.0.tree.clone().finish().root()
     }
 }
 
@@ -156,6 +251,14 @@ impl Drop for Incoming {
 fn place(root: &Path, cid: &str) -> PathBuf {
     let tail = &cid[cid.len() - 2..];
     root.join(tail).join(cid)
+}
+
+/// The file beside a content that holds its tree.
+fn tree_of(content: &Path) -> PathBuf {
+    let mut name = content.as_os_str().to_owned();
+    name.push(".");
+    name.push(TREE);
+    name.into()
 }
 
 fn sync_folder(folder: &Path) -> Result<(), Error> {

@@ -54,6 +54,17 @@ pub enum Error {
     /// A content on the disk is not what its id says.
     #[error("CR-VLT-023 the stored content is damaged; its operator restores it from a copy")]
     Damaged,
+    /// Another vault offers what is here already.
+    #[error("CR-VLT-024 the content is in this vault already")]
+    Held,
+    /// A part, or a block, behind the content's end.
+    #[error(
+        "CR-VLT-025 the content ends before the part asked for; its record says how long it is"
+    )]
+    OutOfRange,
+    /// The peer could not sign a receipt.
+    #[error("CR-VLT-026 the vault cannot sign: {0}")]
+    Sign(#[from] carecord_msp::Error),
     /// The request is meant for somebody else.
     #[error("CR-VLT-043 the request is for another vault than {own}")]
     OtherVault {
@@ -106,7 +117,12 @@ impl From<Error> for tonic::Status {
             | Error::Quota
             | Error::DiskLow
             | Error::TooManyRequests => Self::resource_exhausted(text),
-            Error::Replayed => Self::already_exists(text),
+            Error::Replayed | Error::Held => Self::already_exists(text),
+            Error::OutOfRange => Self::out_of_range(text),
+            Error::Sign(source) => {
+                tracing::error!(%source, "the vault cannot sign");
+                Self::unavailable("CR-VLT-026 the vault cannot sign; its operator sees why")
+            }
             Error::NotRegistered | Error::DeletedSince => Self::failed_precondition(text),
             Error::Stalled => Self::deadline_exceeded(text),
             Error::NoContent => Self::not_found(text),

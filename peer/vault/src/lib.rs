@@ -10,28 +10,39 @@
 mod caller;
 mod claims;
 mod contents;
+mod copies;
 mod error;
 pub mod limits;
 mod once;
+mod outgoing;
+mod proofs;
+mod receipts;
+mod replicate;
 mod requests;
 mod service;
 mod store;
 mod sweep;
 mod transfers;
+mod tree;
 mod uploads;
 mod wraps;
 
 use std::sync::Arc;
 
 use carecord_channel::Bundle;
+use carecord_msp::Signer;
 use carecord_proto::protos::ChaincodeEvent;
 
 pub use contents::Contents;
+pub use copies::{COPIES, order};
 pub use error::Error;
 pub use limits::Limits;
+pub use receipts::{NoReceipt, verify as verify_receipt};
+pub use replicate::Round;
 pub use service::VaultService;
 pub use store::Store;
 pub use sweep::Swept;
+pub use tree::BLOCK_BYTES;
 
 /// A committed, valid transaction, as far as the vault looks at it.
 #[derive(Clone, Debug)]
@@ -52,4 +63,19 @@ pub trait Ledger: Send + Sync + 'static {
     fn health_value(&self, channel: &str, key: &str) -> Option<Vec<u8>>;
     /// The time of the newest committed block, as its last transaction tells, in seconds since 1970; `None` if unknown.
     fn time(&self, channel: &str) -> Option<i64>;
+    /// Whom the peer signs as: receipts, and requests to other vaults.
+    fn signer(&self) -> Arc<dyn Signer>;
+    /// The peers of a channel's other organisations.
+    fn neighbours(&self, channel: &str) -> Vec<Neighbour>;
+}
+
+/// Another organisation's peer, in whose process another vault runs.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// Its organisation.
+    pub msp_id: String,
+    /// The address by which its vault is named.
+    pub address: String,
+    /// The connection to it.
+    pub connection: tonic::transport::Channel,
 }

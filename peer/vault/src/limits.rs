@@ -3,7 +3,7 @@
 use carecord_health::keys::SUITE_X25519_AES256GCM;
 
 /// Bytes of one ciphertext.
-pub const CONTENT_BYTES_MAX: u64 = 1 << 30;
+pub const CONTENT_BYTES_MAX: u64 = 4 << 30;
 /// Bytes of one piece of a ciphertext on the wire.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Pieces that may wait between the wire and the disk.
@@ -30,6 +30,19 @@ pub const REMEMBERED_MAX: usize = 1_000_000;
 pub const SETTLE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often contents that no record names are looked for.
 pub const SWEEP_PAUSE: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a round of proofs between vaults may take to begin again, unless the operator says otherwise.
+pub const REPAIR_PAUSE: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long another vault may take to answer a question.
+pub const ANSWER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+/// New contents that wait for their copies; what is beyond is found by the next round.
+pub const FRESH_MAX: usize = 10_000;
+/// The pause before a copy of a new content is tried again, which doubles, and how often: its readers' ledgers may be a block
+/// behind.
+pub const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+/// See [`RETRY_PAUSE`].
+pub const RETRIES: u32 = 7;
+/// Contents whose copies are looked after at a time.
+pub const COPYING_AT_A_TIME: usize = 4;
 /// How far a request's time may lie from the vault's clock, in seconds.
 pub const REQUEST_WINDOW_SECONDS: i64 = 15 * 60;
 /// How long a used access transaction is remembered; more than evidence can live, in seconds.
@@ -61,7 +74,7 @@ impl Default for Limits {
             wraps_per_record: 50_000,
             unnamed_bytes_per_person: CONTENT_BYTES_MAX,
             unnamed_contents_per_person: 4_096,
-            unnamed_bytes_per_organisation: 8 * CONTENT_BYTES_MAX,
+            unnamed_bytes_per_organisation: 2 * CONTENT_BYTES_MAX,
             unnamed_seconds: 24 * 3600,
             free_bytes: 1 << 30,
         }

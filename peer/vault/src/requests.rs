@@ -6,7 +6,8 @@ use carecord_health::access::{self, Request as Access};
 use carecord_health::events::RECORD_ACCESS;
 use carecord_health::ids::{Id, Kid};
 use carecord_proto::carecord::vault::{
-    DeleteWrapsHeader, PutWrapsHeader, ReleaseWrapHeader, SignedRequest, Wrap,
+    DeleteWrapsHeader, DeleteWrapsResponse, Deletion, PutWrapsHeader, ReleaseWrapHeader,
+    SignedRequest, Wrap, receipt::What,
 };
 
 use crate::Error;
@@ -50,7 +51,7 @@ impl Inner {
         self.store.put(place, &named, may_replace, (&once, now()), &self.limits)?;
         // The record is committed, so its content counts against nobody any more.
         match access::current_content(&state, &record) {
-            Some(cid) => self.store.settle(&cid),
+            Some(cid) => self.settle(&cid),
             None => Ok(()),
         }
     }
@@ -82,7 +83,10 @@ impl Inner {
         Ok(wrap)
     }
 
-    pub(crate) fn delete_wraps(&self, signed: &SignedRequest) -> Result<u32, Error> {
+    pub(crate) fn delete_wraps(
+        &self,
+        signed: &SignedRequest,
+    ) -> Result<DeleteWrapsResponse, Error> {
         let caller: Verified<DeleteWrapsHeader> = self.verify(signed)?;
         let once = caller.once();
         let DeleteWrapsHeader { channel_id, record_id, recipient_kid, data_key_id, .. } =
@@ -94,7 +98,15 @@ impl Inner {
         let recipient = unless_empty(recipient_kid, kid)?;
         let data_key = unless_empty(data_key_id, id)?;
         let which = Which { recipient: recipient.as_ref(), data_key: data_key.as_ref() };
-        self.store.delete((&channel_id, &record), which, (&once, now()))
+        let deleted = self.store.delete((&channel_id, &record), which, (&once, now()))?;
+        let deletion = Deletion {
+            record_id: record.to_string(),
+            recipient_kid: recipient.as_ref().map(Kid::to_string).unwrap_or_default(),
+            data_key_id: data_key.as_ref().map(Id::to_string).unwrap_or_default(),
+            deleted,
+        };
+        let receipt = self.receipt(&channel_id, signed, What::Deletion(deletion))?;
+        Ok(DeleteWrapsResponse { deleted, receipt: Some(receipt) })
     }
 
     pub(crate) fn verify<H: caller::Header>(

@@ -1,29 +1,28 @@
 //! The gRPC service `carecord.vault.Vault`: one function for each call, checks first, disk second.
 
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use carecord_comm::vault::vault_server::Vault;
 use carecord_proto::carecord::vault::{
-    DeleteWrapsResponse, GetResponse, PutRequest, PutResponse, PutWrapsResponse,
+    DeleteWrapsResponse, GetResponse, ProveResponse, PutRequest, PutResponse, PutWrapsResponse,
     ReleaseWrapResponse, SignedRequest, put_request,
 };
-use carecord_proto::content::Hasher;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::limits::{CHUNK_BYTES, CHUNKS_WAITING, SWEEP_PAUSE, TRANSFER_PAUSE_MAX};
+use crate::limits::{CHUNKS_WAITING, SWEEP_PAUSE, TRANSFER_PAUSE_MAX};
+use crate::outgoing::Outgoing;
+use crate::replicate::Fresh;
 use crate::sweep::Swept;
 use crate::transfers::Transfers;
 use crate::{Contents, Error, Ledger, Limits, Store};
 
 /// The service; cheap to clone.
 #[derive(Clone)]
-pub struct VaultService(Arc<Inner>);
+pub struct VaultService(pub(crate) Arc<Inner>);
 
 /// What all requests work with.
 pub(crate) struct Inner {
@@ -36,13 +35,8 @@ pub(crate) struct Inner {
     pub(crate) transfers: Arc<Transfers>,
     /// When contents were last looked through on behalf of somebody over their quota.
     pub(crate) settled: Mutex<Option<std::time::Instant>>,
-}
-
-/// A ciphertext on its way out; its id is checked behind its last byte.
-struct Outgoing {
-    cid: String,
-    file: File,
-    hasher: Hasher,
+    /// Contents that are named since the copies were looked after.
+    pub(crate) fresh: Fresh,
 }
 
 // === impl VaultService ===
@@ -59,7 +53,8 @@ impl VaultService {
         let name = name.to_owned();
         let store = Arc::new(store);
         let (transfers, settled) = (Arc::default(), Mutex::default());
-        Self(Arc::new(Inner { name, ledger, contents, store, limits, transfers, settled }))
+        let fresh = Fresh::default();
+        Self(Arc::new(Inner { name, ledger, contents, store, limits, transfers, settled, fresh }))
     }
 
     /// Removes contents that no record names, now and then, until the future is dropped.
@@ -119,26 +114,6 @@ impl VaultService {
     }
 }
 
-// === impl Outgoing ===
-
-impl Outgoing {
-    /// The next bytes; none at the end, if what was read is what the id says.
-    fn next(&mut self) -> Result<Vec<u8>, Error> {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let count = self
-            .file
-            .read(&mut chunk)
-            .map_err(|source| Error::Disk { what: self.cid.clone(), source })?;
-        chunk.truncate(count);
-        self.hasher.update(&chunk);
-        if count == 0 && std::mem::take(&mut self.hasher).finish() != self.cid {
-            tracing::error!(cid = self.cid, "a stored content is damaged");
-            return Err(Error::Damaged);
-        }
-        Ok(chunk)
-    }
-}
-
 #[tonic::async_trait]
 impl Vault for VaultService {
     type GetStream = ReceiverStream<Result<GetResponse, Status>>;
@@ -176,8 +151,7 @@ impl Vault for VaultService {
     ) -> Result<Response<Self::GetStream>, Status> {
         let signed = request.into_inner();
         let opened = self.blocking(move |inner| inner.open_content(&signed)).await?;
-        let (cid, file, place) = opened;
-        let content = Outgoing { cid, file, hasher: Hasher::default() };
+        let (content, place) = opened;
         let (sender, stream) = mpsc::channel(CHUNKS_WAITING);
         let vault = self.clone();
         tokio::spawn(async move {
@@ -211,7 +185,15 @@ impl Vault for VaultService {
     ) -> Result<Response<DeleteWrapsResponse>, Status> {
         let signed = request.into_inner();
         let deleted = self.blocking(move |inner| inner.delete_wraps(&signed)).await?;
-        Ok(Response::new(DeleteWrapsResponse { deleted }))
+        Ok(Response::new(deleted))
+    }
+
+    async fn prove(
+        &self,
+        request: Request<SignedRequest>,
+    ) -> Result<Response<ProveResponse>, Status> {
+        let signed = request.into_inner();
+        Ok(Response::new(self.blocking(move |inner| inner.prove(&signed)).await?))
     }
 }
 

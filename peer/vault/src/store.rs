@@ -7,6 +7,7 @@
 //! | `c/` channel, record | deleted bytes may still lie in tables | [`crate::wraps`] |
 //! | `u/` channel, transaction | time at which the access was used | [`crate::wraps`] |
 //! | `n/` second, caller, nonce | a write that was served | [`crate::once`] |
+//! | `k/` content, channel, record, version | size of a content that is kept for good | [`crate::copies`] |
 //! | `p/` content, caller, channel, record, version | size, time, organisation | [`crate::claims`] |
 //!
 //! Every part has a fixed alphabet without `/`, so no key can reach into another's range. Rows are small; every write is

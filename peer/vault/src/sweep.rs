@@ -1,5 +1,7 @@
 //! The sweep: contents that a record names are kept for good, those whose time is over are removed.
 
+use carecord_health::ids::ContentId;
+
 use crate::Error;
 use crate::claims::Claim;
 use crate::limits::REQUEST_WINDOW_SECONDS;
@@ -27,7 +29,7 @@ impl Inner {
         self.each_claim(|claim| {
             if is_named(self, claim) {
                 swept.named += 1;
-                return self.store.settle(&claim.cid);
+                return self.settle(&claim.cid);
             }
             if self.is_over(claim, now)
                 && self.store.expire(claim, || self.contents.remove(claim.cid.as_str()))?
@@ -47,9 +49,16 @@ impl Inner {
     /// Looks only for what records name by now.
     pub(crate) fn settle_all(&self) -> Result<(), Error> {
         self.each_claim(|claim| match is_named(self, claim) {
-            true => self.store.settle(&claim.cid),
+            true => self.settle(&claim.cid),
             false => Ok(()),
         })
+    }
+
+    /// The content is named: it stays, and its copies are made.
+    pub(crate) fn settle(&self, cid: &ContentId) -> Result<(), Error> {
+        let kept = self.store.settle(cid, |claim| is_named(self, claim))?;
+        self.fresh.add(kept);
+        Ok(())
     }
 
     /// Whether the claim's time is over by the vault's clock and by the ledger's: a peer that lags behind does not know

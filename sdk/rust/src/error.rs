@@ -43,6 +43,12 @@ pub enum Error {
     /// A data key could not be wrapped or unwrapped.
     #[error(transparent)]
     Wrap(#[from] crate::wrap::Error),
+    /// Words, keys or shares.
+    #[error(transparent)]
+    Keys(#[from] crate::keys::Error),
+    /// A content could not be read, or what was opened could not be written.
+    #[error("the content cannot be read or written: {0}")]
+    File(#[source] std::io::Error),
     /// The ledger denied an access; the attempt is on the ledger.
     #[error("CR-VLT-031 no access to this record; ask the patient for consent")]
     Denied {

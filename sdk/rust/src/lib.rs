@@ -16,6 +16,7 @@ pub mod events;
 pub mod fhir;
 mod gateway;
 pub mod health;
+pub mod keys;
 mod network;
 mod proposal;
 pub mod seal;

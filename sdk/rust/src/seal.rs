@@ -5,10 +5,13 @@
 //! [`SEGMENT_BYTES`]. Every segment is bound to the record id and version as associated data, so a ciphertext that
 //! is moved to another record, another version, cut short or reordered does not open.
 
-use aes_gcm::aead::stream::{DecryptorBE32, EncryptorBE32};
-use aes_gcm::aead::{KeyInit, Payload};
+mod stream;
+
+use aes_gcm::aead::KeyInit;
 use aes_gcm::{Aes256Gcm, Key};
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+pub use stream::{Opener, Sealer};
 
 /// Plaintext bytes in a segment; only the last one may be shorter.
 pub const SEGMENT_BYTES: usize = 64 << 10;
@@ -17,7 +20,10 @@ pub const FORMAT: u8 = 1;
 
 const NONCE_PREFIX_BYTES: usize = 7;
 const TAG_BYTES: usize = 16;
-const HEADER_BYTES: usize = 1 + NONCE_PREFIX_BYTES;
+/// Bytes before the first sealed segment.
+pub const HEADER_BYTES: usize = 1 + NONCE_PREFIX_BYTES;
+/// Bytes of a sealed segment; only the last one may be shorter.
+pub const SEALED_SEGMENT_BYTES: usize = SEGMENT_BYTES + TAG_BYTES;
 
 /// The key of one version of one record; wiped from memory when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -54,45 +60,48 @@ pub enum Error {
 
 /// Seals `plaintext` under a key that must not be used for another content.
 pub fn seal(key: &DataKey, binding: Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut prefix = [0; NONCE_PREFIX_BYTES];
-    getrandom::fill(&mut prefix).map_err(|_| Error::NoRandomness)?;
-    let segments = plaintext.len() / SEGMENT_BYTES + 1;
-    let mut out = Vec::with_capacity(HEADER_BYTES + plaintext.len() + segments * TAG_BYTES);
-    out.push(FORMAT);
-    out.extend_from_slice(&prefix);
-
-    let aad = binding.associated_data();
-    let mut stream = EncryptorBE32::from_aead(key.cipher(), prefix.as_slice().into());
+    let mut out = Vec::with_capacity(sealed_bytes(plaintext.len() as u64) as usize);
+    let sealer = stream::Sealer::new(key, binding)?;
+    out.extend_from_slice(sealer.header());
     let (whole, last) = split_last(plaintext, SEGMENT_BYTES);
+    let mut sealer = sealer;
     for segment in whole.chunks(SEGMENT_BYTES) {
-        let payload = Payload { msg: segment, aad: &aad };
-        out.extend(stream.encrypt_next(payload).map_err(|_| Error::TooLong)?);
+        out.extend(sealer.next(segment)?);
     }
-    let payload = Payload { msg: last, aad: &aad };
-    out.extend(stream.encrypt_last(payload).map_err(|_| Error::TooLong)?);
+    out.extend(sealer.last(last)?);
     Ok(out)
 }
 
 /// Opens what [`seal`] made for the same key and binding.
 pub fn open(key: &DataKey, binding: Binding<'_>, sealed: &[u8]) -> Result<Vec<u8>, Error> {
     let (header, body) = sealed.split_at_checked(HEADER_BYTES).ok_or(Error::Truncated)?;
-    if header[0] != FORMAT {
-        return Err(Error::UnknownFormat(header[0]));
-    }
+    let opener = stream::Opener::new(key, binding, header)?;
     if body.len() < TAG_BYTES {
         return Err(Error::Truncated);
     }
-    let aad = binding.associated_data();
-    let mut stream = DecryptorBE32::from_aead(key.cipher(), (&header[1..]).into());
-    let (whole, last) = split_last(body, SEGMENT_BYTES + TAG_BYTES);
+    let (whole, last) = split_last(body, SEALED_SEGMENT_BYTES);
     let mut plaintext = Vec::with_capacity(body.len());
-    for segment in whole.chunks(SEGMENT_BYTES + TAG_BYTES) {
-        let payload = Payload { msg: segment, aad: &aad };
-        plaintext.extend(stream.decrypt_next(payload).map_err(|_| Error::NotAuthentic)?);
+    let mut number = 0;
+    for segment in whole.chunks(SEALED_SEGMENT_BYTES) {
+        plaintext.extend(opener.segment(number, false, segment)?);
+        number += 1;
     }
-    let payload = Payload { msg: last, aad: &aad };
-    plaintext.extend(stream.decrypt_last(payload).map_err(|_| Error::NotAuthentic)?);
+    plaintext.extend(opener.segment(number, true, last)?);
     Ok(plaintext)
+}
+
+/// How long a content of so many bytes is when it is sealed.
+pub fn sealed_bytes(plaintext: u64) -> u64 {
+    let segments = plaintext.div_ceil(SEGMENT_BYTES as u64).max(1);
+    HEADER_BYTES as u64 + plaintext + segments * TAG_BYTES as u64
+}
+
+/// How long the content of a sealed one is; `None` if nothing that is sealed has that length.
+pub fn plaintext_bytes(sealed: u64) -> Option<u64> {
+    let body = sealed.checked_sub(HEADER_BYTES as u64)?;
+    let segments = body.div_ceil(SEALED_SEGMENT_BYTES as u64).max(1);
+    let plaintext = body.checked_sub(segments * TAG_BYTES as u64)?;
+    (sealed_bytes(plaintext) == sealed).then_some(plaintext)
 }
 
 /// The whole segments, and the last one, which is never empty unless everything is.
@@ -186,6 +195,36 @@ mod tests {
             let mut flipped = sealed.clone();
             flipped[at] ^= 1;
             assert_eq!(open(&key, HERE, &flipped), Err(Error::NotAuthentic), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_sealed_contents_are_known_beforehand() {
+        let key = DataKey::random().unwrap();
+        for size in [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 3 * SEGMENT_BYTES] {
+            let sealed = seal(&key, HERE, &content(size)).unwrap().len() as u64;
+            assert_eq!(sealed, sealed_bytes(size as u64), "{size}");
+            assert_eq!(plaintext_bytes(sealed), Some(size as u64));
+        }
+        assert_eq!(plaintext_bytes((HEADER_BYTES + TAG_BYTES) as u64 - 1), None);
+        let between = (HEADER_BYTES + SEALED_SEGMENT_BYTES + TAG_BYTES) as u64;
+        assert_eq!(plaintext_bytes(between), None, "a last segment without a byte");
+    }
+
+    #[test]
+    fn any_segment_opens_alone_at_its_own_place_only() {
+        let key = DataKey::random().unwrap();
+        let plaintext = content(2 * SEGMENT_BYTES + 5);
+        let sealed = seal(&key, HERE, &plaintext).unwrap();
+        let (header, body) = sealed.split_at(HEADER_BYTES);
+        let opener = Opener::new(&key, HERE, header).unwrap();
+        let pieces: Vec<&[u8]> = body.chunks(SEALED_SEGMENT_BYTES).collect();
+        let second = &plaintext[SEGMENT_BYTES..2 * SEGMENT_BYTES];
+        assert_eq!(opener.segment(1, false, pieces[1]).unwrap(), second);
+        assert_eq!(opener.segment(2, true, pieces[2]).unwrap(), &plaintext[2 * SEGMENT_BYTES..]);
+        for (number, is_last, piece) in [(0, false, 1), (1, true, 1), (2, false, 2), (1, true, 2)] {
+            let moved = opener.segment(number, is_last, pieces[piece]);
+            assert_eq!(moved, Err(Error::NotAuthentic), "{number} {is_last}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! The vault of one organisation: store and fetch ciphertexts, store, release and delete wraps.
 
+mod large;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,14 +9,16 @@ use bytes::Bytes;
 use carecord_comm::vault::vault_client::VaultClient;
 use carecord_msp::Signer;
 use carecord_proto::carecord::vault::{
-    DeleteWrapsHeader, GetHeader, PutHeader, PutRequest, PutWrapsHeader, ReleaseWrapHeader,
-    SignedRequest, Wrap, put_request,
+    DeleteWrapsHeader, DeleteWrapsResponse, GetHeader, GetResponse, PutHeader, PutRequest,
+    PutWrapsHeader, ReleaseWrapHeader, SignedRequest, Wrap, put_request,
 };
 use carecord_proto::{content, vault_name};
 use prost::Message;
 use tonic::transport::Channel;
 
 use crate::Error;
+
+pub use large::Sent;
 
 /// Bytes of one piece of a ciphertext on the wire.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -84,21 +88,7 @@ impl Vault {
         let chunks = sealed.chunks(CHUNK_BYTES).map(Bytes::copy_from_slice);
         let chunks: Vec<_> = chunks.map(put_request::Part::Chunk).collect();
         let put = async || {
-            let Fresh { timestamp, nanos, nonce } = fresh()?;
-            let header = PutHeader {
-                channel_id: self.channel_id.clone(),
-                identity: self.signer.serialized(),
-                cid: cid.clone(),
-                size: sealed.len() as u64,
-                record_id: named_by.record_id.to_owned(),
-                version: named_by.version,
-                timestamp,
-                nanos,
-                nonce,
-                vault: self.name.clone(),
-                call: "Put".to_owned(),
-            };
-            let header = put_request::Part::Header(self.sign(&header)?);
+            let header = self.put_header(&cid, sealed.len() as u64, named_by)?;
             let parts = std::iter::once(header).chain(chunks.iter().cloned());
             let parts: Vec<_> = parts.map(|part| PutRequest { part: Some(part) }).collect();
             Ok(self.client.clone().put(tokio_stream::iter(parts)).await)
@@ -107,23 +97,32 @@ impl Vault {
         Ok(cid)
     }
 
+    fn put_header(
+        &self,
+        cid: &str,
+        size: u64,
+        named_by: NamedBy<'_>,
+    ) -> Result<put_request::Part, Error> {
+        let Fresh { timestamp, nanos, nonce } = fresh()?;
+        let header = PutHeader {
+            channel_id: self.channel_id.clone(),
+            identity: self.signer.serialized(),
+            cid: cid.to_owned(),
+            size,
+            record_id: named_by.record_id.to_owned(),
+            version: named_by.version,
+            timestamp,
+            nanos,
+            nonce,
+            vault: self.name.clone(),
+            call: "Put".to_owned(),
+        };
+        Ok(put_request::Part::Header(self.sign(&header)?))
+    }
+
     /// Fetches a ciphertext and checks that it has its content id.
     pub async fn get(&self, cid: &str) -> Result<Vec<u8>, Error> {
-        let get = async || {
-            let Fresh { timestamp, nanos, nonce } = fresh()?;
-            let header = GetHeader {
-                channel_id: self.channel_id.clone(),
-                identity: self.signer.serialized(),
-                cid: cid.to_owned(),
-                timestamp,
-                nanos,
-                nonce,
-                vault: self.name.clone(),
-                call: "Get".to_owned(),
-            };
-            Ok(self.client.clone().get(self.sign(&header)?).await)
-        };
-        let mut stream = patiently(get).await?.into_inner();
+        let mut stream = self.part(cid, 0, 0).await?;
         let mut sealed = Vec::new();
         while let Some(part) = stream.message().await.map_err(failed)? {
             sealed.extend_from_slice(&part.chunk);
@@ -132,6 +131,32 @@ impl Vault {
             return Err(Error::Untrusted("the vault sent bytes with another content id"));
         }
         Ok(sealed)
+    }
+
+    /// A stream of `length` bytes from `offset`, or of all to the end if `length` is 0.
+    async fn part(
+        &self,
+        cid: &str,
+        offset: u64,
+        length: u64,
+    ) -> Result<tonic::Streaming<GetResponse>, Error> {
+        let get = async || {
+            let Fresh { timestamp, nanos, nonce } = fresh()?;
+            let header = GetHeader {
+                channel_id: self.channel_id.clone(),
+                identity: self.signer.serialized(),
+                cid: cid.to_owned(),
+                offset,
+                length,
+                timestamp,
+                nanos,
+                nonce,
+                vault: self.name.clone(),
+                call: "Get".to_owned(),
+            };
+            Ok(self.client.clone().get(self.sign(&header)?).await)
+        };
+        Ok(patiently(get).await?.into_inner())
     }
 
     /// Stores wraps of a committed record's data key; each names the person whose registered key it is for.
@@ -191,6 +216,15 @@ impl Vault {
         record_id: &str,
         recipient_kid: Option<&str>,
     ) -> Result<u32, Error> {
+        Ok(self.delete(record_id, recipient_kid, None).await?.deleted)
+    }
+
+    /// The same, and the vault's signed receipt, which verifies offline.
+    pub async fn delete_wraps_with_receipt(
+        &self,
+        record_id: &str,
+        recipient_kid: Option<&str>,
+    ) -> Result<DeleteWrapsResponse, Error> {
         self.delete(record_id, recipient_kid, None).await
     }
 
@@ -200,7 +234,7 @@ impl Vault {
         record_id: &str,
         data_key_id: &str,
     ) -> Result<u32, Error> {
-        self.delete(record_id, None, Some(data_key_id)).await
+        Ok(self.delete(record_id, None, Some(data_key_id)).await?.deleted)
     }
 
     async fn delete(
@@ -208,7 +242,7 @@ impl Vault {
         record_id: &str,
         recipient_kid: Option<&str>,
         data_key_id: Option<&str>,
-    ) -> Result<u32, Error> {
+    ) -> Result<DeleteWrapsResponse, Error> {
         let Fresh { timestamp, nanos, nonce } = fresh()?;
         let header = DeleteWrapsHeader {
             channel_id: self.channel_id.clone(),
@@ -224,7 +258,7 @@ impl Vault {
         };
         let signed = self.sign(&header)?;
         let answer = self.client.clone().delete_wraps(signed).await.map_err(failed)?;
-        Ok(answer.into_inner().deleted)
+        Ok(answer.into_inner())
     }
 
     fn sign(&self, header: &impl Message) -> Result<SignedRequest, Error> {

@@ -86,6 +86,18 @@ pub fn unwrap(wrap: &Wrap, binding: Binding<'_>, reader: &EncryptionKey) -> Resu
     DataKey::from_bytes(&bytes).ok_or(Error::NotAuthentic)
 }
 
+/// Wraps anew, for another reader, what was wrapped for `own`: a referral, or the next key after a rotation.
+pub fn rewrap(
+    wrap_of_own: &Wrap,
+    binding: Binding<'_>,
+    own: &EncryptionKey,
+    recipient_kid: &str,
+    public: &[u8],
+) -> Result<Wrap, Error> {
+    let key = unwrap(wrap_of_own, binding, own)?;
+    wrap(&key, &wrap_of_own.data_key_id, binding, recipient_kid, public)
+}
+
 fn info(recipient_kid: &str) -> Vec<u8> {
     [b"carecord-wrap-v1".as_slice(), recipient_kid.as_bytes()].concat()
 }
@@ -110,6 +122,10 @@ impl EncryptionKey {
     /// The private key, to store it under its owner's protection.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(self.private.to_bytes().to_vec())
+    }
+
+    pub(crate) fn private(&self) -> &<Kem as hpke::Kem>::PrivateKey {
+        &self.private
     }
 
     /// The public key, to register it.
@@ -145,6 +161,19 @@ mod tests {
         assert_eq!(refused(&renamed, HERE, &reader), Some(Error::NotAuthentic));
         let foreign = Wrap { suite: 2, ..wrapped };
         assert_eq!(refused(&foreign, HERE, &reader), Some(Error::UnknownSuite(2)));
+    }
+
+    #[test]
+    fn a_referral_gives_the_next_reader_the_same_data_key() {
+        let (first, second) = (EncryptionKey::random(), EncryptionKey::random());
+        let key = DataKey::random().unwrap();
+        let own = wrap(&key, "dek", HERE, "first", first.public()).unwrap();
+        let handed_on = rewrap(&own, HERE, &first, "second", second.public()).unwrap();
+        assert_eq!(handed_on.data_key_id, "dek");
+        assert_eq!(unwrap(&handed_on, HERE, &second).unwrap().as_bytes(), key.as_bytes());
+        assert_eq!(unwrap(&handed_on, HERE, &first).err(), Some(Error::NotAuthentic));
+        let foreign = rewrap(&own, HERE, &second, "second", second.public());
+        assert_eq!(foreign.err(), Some(Error::NotAuthentic));
     }
 
     #[test]

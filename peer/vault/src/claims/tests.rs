@@ -47,7 +47,7 @@ fn people_and_organisations_store_so_much_unnamed_also_over_restarts() {
     keep(&store, &claim('a', "2", 40)).unwrap();
     assert!(matches!(keep(&store, &claim('b', "3", 51)), Err(Error::Quota)), "organisation");
     keep(&store, &claim('b', "3", 50)).unwrap();
-    store.settle(&claim('a', "1", 60).cid).unwrap();
+    store.settle(&claim('a', "1", 60).cid, |_| true).unwrap();
     keep(&store, &claim('a', "4", 60)).unwrap();
 }
 
@@ -84,7 +84,7 @@ fn a_content_goes_with_its_last_claim_and_never_once_it_is_named() {
     assert!(!store.expire(&one, kept).unwrap());
     assert!(store.expire(&two, || Ok(())).unwrap());
     keep(&store, &one).unwrap();
-    store.settle(&one.cid).unwrap();
+    store.settle(&one.cid, |_| true).unwrap();
     assert!(!store.expire(&one, kept).unwrap());
     // Somebody else's promise about a named content is none.
     store.keep(&two, || true, || Ok(())).unwrap();

@@ -5,4 +5,5 @@
 
 mod attacks;
 mod contents;
+mod copies;
 mod world;

@@ -18,13 +18,13 @@ use carecord_health::ids::Id;
 use carecord_health::keys;
 use carecord_msp::{Signer, SigningIdentity, keystore};
 use carecord_proto::carecord::vault::{
-    DeleteWrapsHeader, GetHeader, PutHeader, PutRequest, PutWrapsHeader, ReleaseWrapHeader,
-    SignedRequest, Wrap, put_request,
+    DeleteWrapsHeader, GetHeader, PutHeader, PutRequest, PutWrapsHeader, Receipt,
+    ReleaseWrapHeader, SignedReceipt, SignedRequest, Wrap, put_request,
 };
 use carecord_proto::content;
 use carecord_proto::etcdraft::Consenter;
 use carecord_proto::protos::ChaincodeEvent;
-use carecord_vault::{Committed, Contents, Ledger, Limits, Store, VaultService};
+use carecord_vault::{Committed, Contents, Ledger, Limits, Neighbour, Store, VaultService};
 use prost::Message;
 use serde_json::json;
 use tonic::transport::{Channel, Server};
@@ -51,10 +51,18 @@ pub(crate) struct Peer {
     time: Mutex<Option<i64>>,
 }
 
+/// What one organisation's vault is told: the common state, under its own peer's identity.
+pub(crate) struct View {
+    peer: Arc<Peer>,
+    signer: Arc<dyn Signer>,
+    neighbours: Mutex<Vec<Neighbour>>,
+}
+
 /// The hospital.
 pub(crate) struct Ward {
     pub(crate) peer: Arc<Peer>,
-    authority: Organisation,
+    /// The hospital first, then the channel's other organisations.
+    members: Vec<(String, Organisation)>,
     admin: TestIdentity,
 }
 
@@ -62,6 +70,8 @@ pub(crate) struct Ward {
 pub(crate) struct Running {
     pub(crate) service: VaultService,
     pub(crate) client: VaultClient<Channel>,
+    pub(crate) view: Arc<View>,
+    msp_id: String,
     server: tokio::task::JoinHandle<()>,
     address: SocketAddr,
 }
@@ -88,22 +98,31 @@ pub(crate) fn random_id() -> String {
 
 // === impl Ledger ===
 
-impl Ledger for Peer {
+impl Ledger for View {
     fn bundle(&self, channel: &str) -> Option<Arc<Bundle>> {
-        (channel == CHANNEL).then(|| Arc::clone(&self.bundle))
+        (channel == CHANNEL).then(|| Arc::clone(&self.peer.bundle))
     }
 
     fn valid_transaction(&self, _: &str, tx_id: &str) -> Option<Committed> {
-        self.transactions.lock().unwrap().get(tx_id).cloned()
+        self.peer.transactions.lock().unwrap().get(tx_id).cloned()
     }
 
     fn health_value(&self, _: &str, key: &str) -> Option<Vec<u8>> {
         let key = ("health".to_owned(), key.to_owned());
-        self.health.lock().unwrap().state().get(&key).map(|value| value.value.to_vec())
+        let health = self.peer.health.lock().unwrap();
+        health.state().get(&key).map(|value| value.value.to_vec())
     }
 
     fn time(&self, _: &str) -> Option<i64> {
-        *self.time.lock().unwrap()
+        *self.peer.time.lock().unwrap()
+    }
+
+    fn signer(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.signer)
+    }
+
+    fn neighbours(&self, _: &str) -> Vec<Neighbour> {
+        self.neighbours.lock().unwrap().clone()
     }
 }
 
@@ -111,16 +130,25 @@ impl Ledger for Peer {
 
 impl Ward {
     pub(crate) fn new() -> Self {
-        let authority = Organisation::create("ward.test", None, validity()).unwrap();
+        Self::among(&[])
+    }
+
+    /// A hospital on a channel with these other organisations.
+    pub(crate) fn among(others: &[&str]) -> Self {
+        let members = std::iter::once(&MSP).chain(others).map(|msp_id| {
+            let domain = format!("{}.test", msp_id.to_lowercase());
+            ((*msp_id).to_owned(), Organisation::create(&domain, None, validity()).unwrap())
+        });
+        let members: Vec<_> = members.collect();
         let orderer = Organisation::create("orderer.test", None, validity()).unwrap();
         let peer = Peer {
-            bundle: Arc::new(bundle(&authority, &orderer)),
+            bundle: Arc::new(bundle(&members, &orderer)),
             health: Mutex::new(MemoryLedger::new(carecord_health::chaincode())),
             transactions: Mutex::default(),
             time: Mutex::default(),
         };
         let admin = TestIdentity::new(MSP, "hospital-admin");
-        let ward = Self { peer: Arc::new(peer), authority, admin };
+        let ward = Self { peer: Arc::new(peer), members, admin };
         ward.submit(&ward.admin, &["identity:RegisterOrg", "hospital"]);
         ward
     }
@@ -148,7 +176,7 @@ impl Ward {
     fn with_certificate(&self, role: &str) -> Person {
         let role = Some(role.to_owned());
         let named = Named { name: "u".into(), role, admin: false, key: KeyKind::P256 };
-        let issued = self.authority.person(&named, "u", validity()).unwrap();
+        let issued = self.members[0].1.person(&named, "u", validity()).unwrap();
         let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
         let signer: Arc<dyn Signer> =
             Arc::new(SigningIdentity::from_pem(MSP, certificate, key).unwrap());
@@ -180,6 +208,11 @@ impl Ward {
         self.submit(&person.identity, &["records:Open", &record.id, "PATRQT"])
     }
 
+    /// The configuration of the channel.
+    pub(crate) fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(&self.peer.bundle)
+    }
+
     /// The newest block is of this time.
     pub(crate) fn reaches(&self, time: i64) {
         *self.peer.time.lock().unwrap() = Some(time);
@@ -203,11 +236,39 @@ impl Ward {
 
     /// A vault of this name over the stores in `dir`.
     pub(crate) async fn vault(&self, name: &str, dir: &Path, limits: Limits) -> Running {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.serve(name, listener, dir, limits).await
+    }
+
+    /// The vault of a member, named after the address where it answers.
+    pub(crate) async fn vault_of(&self, msp_id: &str, dir: &Path) -> Running {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let name = carecord_proto::vault_name(msp_id, &listener.local_addr().unwrap().to_string());
+        self.serve(&name, listener, dir, Limits::default()).await
+    }
+
+    /// A peer's identity of a member.
+    fn peer_of(&self, msp_id: &str) -> Arc<dyn Signer> {
+        let (_, member) = self.members.iter().find(|(id, _)| id == msp_id).unwrap();
+        let issued = member.node("peer", NodeRole::Peer, validity()).unwrap();
+        let (certificate, key) = (issued.certificate_pem.as_bytes(), issued.key_pem.as_bytes());
+        Arc::new(SigningIdentity::from_pem(msp_id, certificate, key).unwrap())
+    }
+
+    async fn serve(
+        &self,
+        name: &str,
+        listener: tokio::net::TcpListener,
+        dir: &Path,
+        limits: Limits,
+    ) -> Running {
         let contents = Contents::open(&dir.join("contents")).unwrap();
         let store = open(&dir.join("wraps")).await;
-        let ledger: Arc<dyn Ledger> = self.peer.clone();
-        let service = VaultService::new(name, ledger, contents, store, limits);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let msp_id = name.split('@').next().unwrap().to_owned();
+        let signer = self.peer_of(&msp_id);
+        let peer = Arc::clone(&self.peer);
+        let view = Arc::new(View { peer, signer, neighbours: Mutex::default() });
+        let service = VaultService::new(name, view.clone(), contents, store, limits);
         let address = listener.local_addr().unwrap();
         let connections = tokio_stream::wrappers::TcpListenerStream::new(listener);
         let router = Server::builder()
@@ -216,7 +277,7 @@ impl Ward {
             router.serve_with_incoming(connections).await.unwrap();
         });
         let client = connected(address).await;
-        Running { service, client, server, address }
+        Running { service, client, view, msp_id, server, address }
     }
 }
 
@@ -227,6 +288,14 @@ impl Person {
         let request = header.encode_to_vec();
         let signature = self.signer.sign(&request).unwrap().into();
         SignedRequest { request: request.into(), signature }
+    }
+
+    /// The receipt as if this person had given it.
+    pub(crate) fn signs_receipt(&self, signed: &SignedReceipt) -> SignedReceipt {
+        let mut receipt = Receipt::decode(signed.receipt.clone()).unwrap();
+        receipt.identity = self.signer.serialized();
+        let SignedRequest { request: receipt, signature } = self.sign(&receipt);
+        SignedReceipt { receipt, signature }
     }
 
     /// A signed request to store wraps, `seconds` from now.
@@ -343,6 +412,8 @@ impl Running {
             channel_id: CHANNEL.to_owned(),
             identity: by.signer.serialized(),
             cid: cid.to_owned(),
+            offset: 0,
+            length: 0,
             timestamp: now(),
             vault: VAULT.to_owned(),
             nonce: nonce(),
@@ -371,15 +442,57 @@ impl Running {
 
     /// Ends it, so that its stores can be opened again.
     pub(crate) async fn stop(self) {
-        let Self { service, client, server, .. } = self;
-        drop((service, client));
+        let Self { service, client, server, view, .. } = self;
+        drop((service, client, view));
         server.abort();
         let _ = server.await;
+    }
+
+    /// Another vault's signed header of a copy, for version 1 of a record.
+    pub(crate) fn copy_header(&self, from: &View, record: &str, bytes: &[u8]) -> SignedRequest {
+        let request = PutHeader {
+            channel_id: CHANNEL.to_owned(),
+            identity: from.signer.serialized(),
+            cid: content::id(bytes),
+            size: bytes.len() as u64,
+            timestamp: now(),
+            record_id: record.to_owned(),
+            version: 1,
+            vault: carecord_proto::vault_name(&self.msp_id, &self.address.to_string()),
+            nonce: nonce(),
+            nanos: 0,
+            call: "Put".to_owned(),
+        }
+        .encode_to_vec();
+        let signature = from.signer.sign(&request).unwrap().into();
+        SignedRequest { request: request.into(), signature }
+    }
+
+    /// It as the SDK calls it for a person.
+    pub(crate) async fn sdk(&self, by: &Person) -> carecord_sdk::vault::Vault {
+        let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        let at = carecord_sdk::vault::PeerAt { channel, address: self.address.to_string() };
+        carecord_sdk::vault::Vault::new(&at, &self.msp_id, CHANNEL, Arc::clone(&by.signer))
     }
 
     /// Another connection to it.
     pub(crate) async fn from_elsewhere(&self) -> VaultClient<Channel> {
         connected(self.address).await
+    }
+}
+
+/// Each of these vaults knows the others.
+pub(crate) async fn acquaint(vaults: &[&Running]) {
+    for one in vaults {
+        let mut neighbours = Vec::new();
+        for other in vaults.iter().filter(|other| other.msp_id != one.msp_id) {
+            let address = other.address.to_string();
+            let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+            let (msp_id, connection) = (other.msp_id.clone(), endpoint.connect_lazy());
+            neighbours.push(Neighbour { msp_id, address, connection });
+        }
+        *one.view.neighbours.lock().unwrap() = neighbours;
     }
 }
 
@@ -416,7 +529,7 @@ fn nonce() -> Bytes {
     random::<16>().to_vec().into()
 }
 
-fn bundle(ward: &Organisation, orderer: &Organisation) -> Bundle {
+fn bundle(members: &[(String, Organisation)], orderer: &Organisation) -> Bundle {
     let mut spec = ChannelSpec::new(CHANNEL);
     let endpoints = vec!["127.0.0.1:7050".to_owned()];
     let ordering =
@@ -430,8 +543,10 @@ fn bundle(ward: &Organisation, orderer: &Organisation) -> Bundle {
         client_tls_cert: certificate.clone(),
         server_tls_cert: certificate,
     }];
-    let member = OrganizationSpec::application(MSP, MSP, msp(MSP, ward), Vec::new());
-    spec.application.organizations = vec![member.unwrap()];
+    let member = |(id, member): &(String, Organisation)| {
+        OrganizationSpec::application(id, id, msp(id, member), Vec::new()).unwrap()
+    };
+    spec.application.organizations = members.iter().map(member).collect();
     let genesis = genesis_block(&spec, Bytes::from_static(&[7; 24]), now()).unwrap();
     Bundle::from_block(&genesis).unwrap()
 }
