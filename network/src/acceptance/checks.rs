@@ -28,6 +28,7 @@ mod main_job;
 mod operator_mistakes;
 mod orderer_faults;
 mod osnadmin;
+mod outside;
 mod private_data;
 mod rapidcare;
 mod renewal_at_ca;
@@ -70,6 +71,7 @@ pub(super) fn all() -> Vec<Check> {
         private_data::CHECKS,
         insurers_day::CHECKS,
         vaults::CHECKS,
+        outside::CHECKS,
         rapidcare::CHECKS,
         bench::CHECKS,
         clean_clone::CHECKS,

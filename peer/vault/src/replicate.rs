@@ -282,9 +282,11 @@ impl Inner {
         Ok(SignedRequest { request: request.into(), signature })
     }
 
-    /// Whether this vault has a content.
+    /// Whether this vault has a content, and every byte of it is what it was.
     pub(crate) fn holds(&self, cid: &ContentId) -> bool {
-        self.contents.stored(cid.as_str()).is_ok()
+        let Ok(mut stored) = self.contents.stored(cid.as_str()) else { return false };
+        let chunks = stored.tree().size.div_ceil(CHUNK_BYTES as u64);
+        (0..chunks).all(|number| stored.chunk(number, cid.as_str()).is_ok())
     }
 }
 

@@ -144,7 +144,7 @@ impl std::fmt::Debug for DataKey {
 
 impl Binding<'_> {
     /// A domain, then each part behind its length, so that no two bindings encode alike.
-    pub(crate) fn associated_data(&self) -> Vec<u8> {
+    pub fn associated_data(&self) -> Vec<u8> {
         let mut out = b"carecord-record-v1".to_vec();
         out.extend((self.record_id.len() as u32).to_be_bytes());
         out.extend(self.record_id.as_bytes());
