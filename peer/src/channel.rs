@@ -1,6 +1,9 @@
 //! One channel that the peer is on: its ledger, who waits for its blocks, and its chaincodes.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use carecord_channel::Bundle;
 use carecord_ledger::{Ledger, state::Version};
@@ -24,6 +27,7 @@ pub struct Channel {
     events: Arc<Events>,
     definitions: Definitions,
     halted: Mutex<Option<String>>,
+    is_shut_out: AtomicBool,
     snapshots: Snapshots,
     notes: Notes,
     keeper: Keeper,
@@ -42,6 +46,7 @@ impl Channel {
             events,
             definitions: Definitions::default(),
             halted: Mutex::default(),
+            is_shut_out: AtomicBool::default(),
             snapshots,
             notes,
             keeper: Keeper::default(),
@@ -77,6 +82,16 @@ impl Channel {
     /// Why the channel goes no further, if it does not.
     pub fn halted(&self) -> Option<String> {
         self.halted.lock().clone()
+    }
+
+    /// Whether every orderer of the channel refuses this peer: it gets no block any more, also not the one that says why.
+    pub fn is_shut_out(&self) -> bool {
+        self.is_shut_out.load(Ordering::Relaxed)
+    }
+
+    /// Notes what the orderers say of this peer; gives what was noted before.
+    pub(crate) fn set_shut_out(&self, is_shut_out: bool) -> bool {
+        self.is_shut_out.swap(is_shut_out, Ordering::Relaxed)
     }
 
     /// A committed block and its valid events; `None` above the height.

@@ -3,10 +3,14 @@
 //! Place in the flow: between the orderer's deliver service and `committer.rs`. A source that ends or sends a bad block is
 //! left for the next one, after a pause that grows while nothing is gained. One that has had no block for a while is left
 //! too, without a pause and without a word in the log: mostly there is none, but it may be cut off from the others.
+//!
+//! An organisation that is removed never gets the block that says so. Its peer learns it from the orderers, who all refuse
+//! it; from then on until one serves it again the channel is shut out, and the endorser answers nobody.
 
 use std::{sync::Arc, time::Duration};
 
 use carecord_proto::{
+    common::Status as Delivered,
     envelope::{self, SeekHeader},
     orderer::{
         SeekInfo, SeekPosition, SeekSpecified,
@@ -38,6 +42,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 enum Left {
     #[error("{0}")]
     Source(String),
+    #[error("it refuses this peer (FORBIDDEN)")]
+    Forbidden,
     #[error("it had no block for {} s", SILENCE.as_secs())]
     Silent,
     #[error(transparent)]
@@ -52,6 +58,7 @@ pub(crate) async fn pull(peer: Arc<Peer>, channel: Arc<Channel>) {
         if orderers.is_empty() {
             tracing::warn!(channel = channel.id(), "no orderer is known");
         }
+        let (asked, mut refusals) = (orderers.len(), 0);
         for orderer in orderers {
             let before = channel.ledger().height();
             let Err(left) = follow(&peer, &channel, &orderer).await;
@@ -64,12 +71,19 @@ pub(crate) async fn pull(peer: Arc<Peer>, channel: Arc<Channel>) {
                 return;
             }
             let address = &orderer.node.address;
+            refusals += usize::from(matches!(left, Left::Forbidden));
+            let is_served = matches!(left, Left::Silent) || channel.ledger().height() > before;
+            tell_shut_out(&channel, !is_served && (refusals == asked || channel.is_shut_out()));
             if matches!(left, Left::Silent) {
                 tracing::debug!(channel = channel.id(), orderer = address, "source silent");
                 pause = PAUSES.0;
                 continue;
             }
-            tracing::warn!(channel = channel.id(), orderer = address, reason = %left, "source left");
+            if channel.is_shut_out() {
+                tracing::debug!(channel = channel.id(), orderer = address, reason = %left, "source left");
+            } else {
+                tracing::warn!(channel = channel.id(), orderer = address, reason = %left, "source left");
+            }
             if channel.ledger().height() > before {
                 pause = PAUSES.0;
             }
@@ -81,6 +95,22 @@ pub(crate) async fn pull(peer: Arc<Peer>, channel: Arc<Channel>) {
         } else {
             tokio::time::sleep(PAUSES.0).await;
         }
+    }
+}
+
+/// Notes whether the channel is shut out, and says so once.
+fn tell_shut_out(channel: &Channel, is_shut_out: bool) {
+    match (channel.set_shut_out(is_shut_out), is_shut_out) {
+        (false, true) => tracing::error!(
+            channel = channel.id(),
+            height = channel.ledger().height(),
+            "shut out: every orderer refuses this peer, so its organisation is no member of the channel any more or \
+             its certificate is revoked; proposals are refused until an orderer serves it again"
+        ),
+        (true, false) => {
+            tracing::info!(channel = channel.id(), "an orderer serves this peer again")
+        }
+        _ => {}
     }
 }
 
@@ -122,14 +152,20 @@ async fn follow(
         };
         match response.r#type {
             Some(Type::Block(block)) => {
+                tell_shut_out(channel, false);
                 let arriving = Arriving::new(channel, block);
                 if hand_over.send(arriving).await.is_err() {
                     return Err(ended_with(committing.await));
                 }
             }
             Some(Type::Status(status)) => {
-                let status = format!("the orderer answered with status {status}");
-                return Err(drained(hand_over, committing, &status).await);
+                let text = format!("the orderer answered with status {status}");
+                let left = drained(hand_over, committing, &text).await;
+                let is_refusal = status == Delivered::Forbidden as i32;
+                return Err(match left {
+                    Left::Source(_) if is_refusal => Left::Forbidden,
+                    left => left,
+                });
             }
             None => return Err(Left::Source("the orderer sent an empty message".to_owned())),
         }

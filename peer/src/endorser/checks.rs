@@ -25,11 +25,24 @@ pub(super) fn check(
     check_first(channel, opened)
         .inspect_err(|_| metrics.duplicate_transaction_failures.with_label_values(&labels).inc())?;
     if !is_system(&opened.chaincode) {
+        check_served(channel)?;
         acl::check_identity(&channel.bundle(), PEER_PROPOSE, &identity)
             .map_err(Refusal::last)
             .inspect_err(|_| metrics.proposal_acl_failures.with_label_values(&labels).inc())?;
     }
     Ok(identity)
+}
+
+/// Fails while the channel's orderers refuse this peer: it knows neither what is in force nor who may ask.
+fn check_served(channel: &Channel) -> Result<(), Refusal> {
+    if !channel.is_shut_out() {
+        return Ok(());
+    }
+    Err(Refusal::last(format!(
+        "access denied: channel [{}] every orderer refuses this peer: its organisation is no member of the channel any \
+         more, or its certificate is revoked",
+        channel.id()
+    )))
 }
 
 fn check_time(peer: &Peer, opened: &Opened) -> Result<(), Refusal> {

@@ -108,6 +108,39 @@ async fn a_peer_that_was_away_catches_up_and_keeps_what_it_had() {
     assert_eq!(client.evaluate("mischief", &[b"get", b"k"]).await.expect("answered"), "v");
 }
 
+/// A removed organisation never gets the block that removes it, so its peer's own configuration says that all is well.
+#[tokio::test]
+async fn a_peer_that_every_orderer_refuses_answers_nobody_until_one_serves_it_again() {
+    let mut world = World::new(&["AMSP"]).await;
+    world.deploy("mischief", "OR('AMSP.peer')").await;
+    let client = world.client(0, 0);
+    client.transact("mischief", &[b"put", b"k", b"v"], &[]).await.expect("committed");
+    assert_eq!(client.evaluate("mischief", &[b"get", b"k"]).await.expect("answered"), "v");
+    let channel = world.peer(0).channel(CHANNEL).expect("joined");
+
+    world.solo.forbid(true);
+    world.solo.order(vec![odd("x")]);
+    wait_until(|| channel.is_shut_out()).await;
+    let refused = client.evaluate("mischief", &[b"get", b"k"]).await.expect_err("refused");
+    let said = format!("{refused:?}");
+    assert!(said.contains("is no member of the channel any more"), "{said}");
+
+    world.solo.forbid(false);
+    wait_until(|| !channel.is_shut_out()).await;
+    world.caught_up(0).await;
+    assert_eq!(client.evaluate("mischief", &[b"get", b"k"]).await.expect("answered"), "v");
+}
+
+async fn wait_until(holds: impl Fn() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come to that in 20 s");
+}
+
 #[tokio::test]
 async fn a_join_that_was_cut_short_is_finished_at_the_next_start() {
     let mut world = World::without_peers(&["AMSP"]).await;

@@ -1,5 +1,6 @@
 //! An orderer of one node without consensus: it cuts a block for each envelope, signs it and delivers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Solo {
     height: Arc<watch::Sender<u64>>,
     mood: Arc<Mutex<Mood>>,
     spoil: Arc<Mutex<Option<fn(&mut Block)>>>,
+    forbids: Arc<AtomicBool>,
 }
 
 impl Solo {
@@ -46,6 +48,7 @@ impl Solo {
             height: Arc::new(watch::Sender::new(0)),
             mood: Arc::default(),
             spoil: Arc::default(),
+            forbids: Arc::default(),
         }
     }
 
@@ -86,6 +89,11 @@ impl Solo {
         *self.spoil.lock().unwrap() = how;
     }
 
+    /// Whether whoever asks for blocks is refused from the next block on.
+    pub(crate) fn forbid(&self, forbids: bool) {
+        self.forbids.store(forbids, Ordering::SeqCst);
+    }
+
     pub(crate) fn height(&self) -> u64 {
         *self.height.borrow()
     }
@@ -122,6 +130,11 @@ impl Solo {
         let mut height = self.height.subscribe();
         loop {
             if height.wait_for(|height| *height > next).await.is_err() {
+                return;
+            }
+            if self.forbids.load(Ordering::SeqCst) {
+                let status = Type::Status(Code::Forbidden as i32);
+                let _ = out.send(Ok(DeliverResponse { r#type: Some(status) })).await;
                 return;
             }
             let mut block = self.block(next);

@@ -10,6 +10,8 @@ use crate::output::{Output, table};
 use crate::session::Session;
 
 const HASH_SHOWN: usize = 12;
+/// In the place of a channel, for a peer whose organisation is not yet, or no longer, on any.
+const NO_MEMBER: &str = "no member of any";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Status {
@@ -58,7 +60,9 @@ fn rows(node: &NodeStatus) -> Vec<[String; 8]> {
         [node.name.clone(), node.role.clone(), pid, health, memory, channel, height, hash]
     };
     if node.channels.is_empty() {
-        return vec![row(dash(), dash(), dash())];
+        let is_stranger = node.role == "peer" && node.problem.is_none();
+        let channel = if is_stranger { NO_MEMBER.to_owned() } else { dash() };
+        return vec![row(channel, dash(), dash())];
     }
     let of_channel = |(channel, tip): (&String, &crate::chain::Tip)| {
         let hash = tip
