@@ -12,6 +12,7 @@ use carecord_proto::lifecycle::{
 use carecord_sdk::Error;
 use prost::Message;
 
+use super::approved::is_approved_before;
 use super::definition::Definition;
 use super::package::Package;
 use crate::codes::Code;
@@ -26,10 +27,8 @@ const COMMIT: &str = "CommitChaincodeDefinition";
 const OK: i32 = 200;
 const NOT_FOUND: i32 = 404;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// What a peer says of a package that is there already, and of an approval that was given before.
+/// What a peer says of a package that is there already.
 const INSTALLED: &str = "chaincode already successfully installed";
-const APPROVED: [&str; 2] =
-    ["with unchanged content", "attempted to redefine the current committed"];
 
 /// An approval: of what, by whom, and with which package.
 pub struct Approval<'a> {
@@ -148,7 +147,8 @@ pub async fn approve(
     let Approval { definition, organisation, package_id } = approval;
     let msp_id = session.file().organisation(organisation)?.msp_id.clone();
     let args = definition.approval(*package_id).encode_to_vec();
-    let call = Call { function: APPROVE, args, endorsers: vec![msp_id], done_before: &APPROVED };
+    let done_before: &(dyn Fn(&str) -> bool + Sync) = &is_approved_before;
+    let call = Call { function: APPROVE, args, endorsers: vec![msp_id], done_before };
     call.submit(session, channel, organisation, deadline).await
 }
 
@@ -167,7 +167,8 @@ pub async fn commit(
     // Whoever was quicker has done it too.
     let next = format!("new definition must be sequence {}", definition.sequence + 1);
     let args = definition.commit().encode_to_vec();
-    let call = Call { function: COMMIT, args, endorsers, done_before: &[&next] };
+    let done_before = |text: &str| text.contains(&next);
+    let call = Call { function: COMMIT, args, endorsers, done_before: &done_before };
     let nobody = || Failure::new(Code::ChaincodeNotReady, "no organisation is to endorse it");
     let member = members.first().ok_or_else(nobody)?;
     call.submit(session, channel, member, deadline).await
@@ -225,8 +226,8 @@ struct Call<'a> {
     function: &'static str,
     args: Vec<u8>,
     endorsers: Vec<String>,
-    /// What a peer says if it was done before.
-    done_before: &'a [&'a str],
+    /// Whether what a peer says means that it was done before.
+    done_before: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 // === impl Call ===
@@ -248,8 +249,7 @@ impl Call<'_> {
                 Err(error) => error,
             };
             let failure = from_sdk(&error);
-            let text = error.to_string();
-            if self.done_before.iter().any(|done| text.contains(done)) {
+            if (self.done_before)(&error.to_string()) {
                 return Ok(());
             }
             if Instant::now() >= deadline || !is_passing(&error) {

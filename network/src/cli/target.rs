@@ -36,7 +36,7 @@ pub(super) struct Chain {
     /// Channel; the first one if not named.
     #[arg(short = 'C', long, env = "CARECORD_CHANNEL")]
     pub(super) channel: Option<String>,
-    /// Node that is asked; the first peer if not named.
+    /// Node that is asked; the first peer that takes a connection if not named.
     #[arg(long, env = "CARECORD_NODE")]
     pub(super) node: Option<String>,
 }
@@ -64,14 +64,15 @@ impl Chain {
 
     pub(super) fn node<'a>(&self, session: &'a Session) -> Outcome<&'a NodeEntry> {
         let file = session.file();
-        match &self.node {
-            Some(name) => file.node(name),
-            None => file.peer_of(
-                file.channel(self.channel.as_deref())?
-                    .organisations
-                    .first()
-                    .map_or("", String::as_str),
-            ),
+        if let Some(name) = &self.node {
+            return file.node(name);
+        }
+        let members = &file.channel(self.channel.as_deref())?.organisations;
+        let mut peers = members.iter().filter_map(|member| file.peer_of(member).ok());
+        match peers.find(|peer| takes_connections(peer)) {
+            Some(peer) => Ok(peer),
+            // None: the first one, so that the failure names it.
+            None => file.peer_of(members.first().map_or("", String::as_str)),
         }
     }
 
@@ -92,12 +93,10 @@ impl Chain {
     fn deaf_peers(&self) -> Outcome<Vec<String>> {
         let session = self.open()?;
         let members = &session.file().channel(self.channel.as_deref())?.organisations;
-        let takes_none = |node: &&NodeEntry| {
-            let mut addresses = node.address.to_socket_addrs().into_iter().flatten();
-            !addresses.any(|address| TcpStream::connect_timeout(&address, PROBE).is_ok())
-        };
         let peers = session.file().nodes_of("peer");
-        let deaf = peers.filter(|node| members.contains(&node.organisation)).filter(takes_none);
+        let deaf = peers
+            .filter(|node| members.contains(&node.organisation))
+            .filter(|node| !takes_connections(node));
         Ok(deaf.map(|node| format!("{} at {}", node.name, node.address)).collect())
     }
 }
@@ -181,6 +180,11 @@ impl Caller {
     pub(super) fn contract(&self, session: &Session, chaincode: &str) -> Outcome<Contract> {
         Ok(self.network(session)?.contract(chaincode))
     }
+}
+
+fn takes_connections(node: &NodeEntry) -> bool {
+    let mut addresses = node.address.to_socket_addrs().into_iter().flatten();
+    addresses.any(|address| TcpStream::connect_timeout(&address, PROBE).is_ok())
 }
 
 /// For which purpose.

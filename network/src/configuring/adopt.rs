@@ -10,6 +10,7 @@ use carecord_proto::lifecycle::{
 use carecord_sdk::{Error, Network};
 use prost::Message;
 
+use crate::chaincodes;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::session::{Session, from_sdk, is_passing};
@@ -19,8 +20,6 @@ const LIFECYCLE: &str = "_lifecycle";
 const QUERY: &str = "QueryChaincodeDefinitions";
 const APPROVE: &str = "ApproveChaincodeDefinitionForMyOrg";
 const PAUSE: Duration = Duration::from_millis(100);
-/// What a peer says of a definition that its organisation has approved before.
-const DONE_BEFORE: &str = "unchanged content";
 
 /// Approves, for the organisation of `admin`, every definition that the channel has committed; returns what was approved.
 ///
@@ -74,7 +73,7 @@ async fn approve(
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        if error.to_string().contains(DONE_BEFORE) {
+        if chaincodes::is_approved_before(&error.to_string()) {
             return Ok(());
         }
         if Instant::now() >= deadline || !is_passing(&error) {

@@ -14,6 +14,7 @@ use super::operations::Observed;
 use super::reload::{self, Renewable};
 use super::run::{Ended, wait_for_end};
 use super::{expiry, vault};
+use crate::chaincodes;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
@@ -85,10 +86,7 @@ fn peer_config(
         client_auth,
         client_roots: config.tls.root_texts()?,
     });
-    peer.chaincodes = vec![
-        Arc::new(carecord_health::chaincode()),
-        Arc::new(carecord_chaincode::bench::chaincode()),
-    ];
+    peer.chaincodes = chaincodes::built_in();
     peer.metrics = PeerMetrics::new(observed.registry.clone());
     Ok(peer)
 }

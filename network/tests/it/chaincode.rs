@@ -23,6 +23,12 @@ fn a_chaincode_is_deployed_called_upgraded_and_listed() {
     let again = deploy(&["--package", text(&package)]);
     assert_eq!((&again["sequence"], &again["changed"]), (&1.into(), &false.into()));
     let both = "AND('HospitalAMSP.peer', 'HospitalBMSP.peer')";
+    let typo = "AND('HospitalAMSP.peer', 'HospitlBMSP.peer')";
+    let (code, said) = failure(&["chaincode", "deploy", "--dir", dir, "bench", "--policy", typo]);
+    assert!(code == 2 && said.contains("HospitlBMSP, which is no member"), "{code}: {said}");
+    let (code, said) = failure(&["chaincode", "deploy", "--dir", dir, "bnch"]);
+    assert!(code == 2 && said.starts_with("error CR-LC-001: "), "{code}: {said}");
+    assert!(said.contains("built in are health, bench"), "{said}");
     let upgraded = deploy(&["--version", "2.0", "--policy", both, "--package", text(&package)]);
     assert_eq!((&upgraded["sequence"], &upgraded["version"]), (&2.into(), &"2.0".into()));
     assert_eq!(json(&get)["result"], "v", "state stays");

@@ -69,17 +69,21 @@ pub(in crate::cli) struct Commit {
 // === impl Defined ===
 
 impl Defined {
-    async fn definition(&self, session: &Session) -> Outcome<Definition> {
-        let sequence = match self.sequence {
-            Some(sequence) => sequence,
-            None => {
-                let (peer, channel) = (self.chain.node(session)?, self.chain.channel(session)?);
-                let admin = session.file().admin(&peer.organisation)?;
-                let found =
-                    chaincodes::committed(session, peer, admin, channel, &self.name).await?;
-                found.map_or(1, |found| found.sequence + 1)
-            }
-        };
+    async fn definition(&self, session: &Session, output: Output) -> Outcome<Definition> {
+        let (peer, channel) = (self.chain.node(session)?, self.chain.channel(session)?);
+        let admin = session.file().admin(&peer.organisation)?;
+        let found = chaincodes::committed(session, peer, admin, channel, &self.name).await?;
+        let before =
+            found.as_ref().map(|found| chaincodes::policy_text(&found.validation_parameter));
+        if let Some(before) = before.filter(|before| self.drops(before)) {
+            output.note(&format!(
+                "note: {} is in force with the policy {before}; without --policy this definition has the channel's default, {}",
+                self.name,
+                carecord_channel::ENDORSEMENT
+            ));
+        }
+        let next = || found.as_ref().map_or(1, |found| found.sequence + 1);
+        let sequence = self.sequence.unwrap_or_else(next);
         let collections = self.collections.as_deref().map(chaincodes::collections).transpose()?;
         Ok(Definition {
             name: self.name.clone(),
@@ -89,6 +93,11 @@ impl Defined {
             init_required: self.init_required,
             collections: collections.unwrap_or_default(),
         })
+    }
+
+    /// Whether this definition would quietly put the default in the place of another policy.
+    fn drops(&self, before: &str) -> bool {
+        self.policy.is_empty() && before != carecord_channel::ENDORSEMENT
     }
 
     fn channel<'a>(&self, session: &'a Session) -> Outcome<&'a ChannelEntry> {
@@ -113,7 +122,7 @@ impl Approve {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = self.defined.chain.open()?;
         let channel = self.defined.channel(&session)?;
-        let definition = self.defined.definition(&session).await?;
+        let definition = self.defined.definition(&session, output).await?;
         let asked = |name: &&String| self.organisation.as_ref().is_none_or(|only| only == *name);
         let organisations: Vec<&String> = channel.organisations.iter().filter(asked).collect();
         if organisations.is_empty() {
@@ -149,7 +158,7 @@ impl Approve {
 impl Readiness {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = self.defined.chain.open()?;
-        let definition = self.defined.definition(&session).await?;
+        let definition = self.defined.definition(&session, output).await?;
         let approvals = self.defined.missing(&session, &definition).await?;
         let map: serde_json::Map<_, _> =
             approvals.iter().map(|(msp_id, ready)| (msp_id.clone(), json!(ready))).collect();
@@ -172,7 +181,7 @@ impl Commit {
     pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = self.defined.chain.open()?;
         let channel = self.defined.channel(&session)?;
-        let definition = self.defined.definition(&session).await?;
+        let definition = self.defined.definition(&session, output).await?;
         let approvals = self.defined.missing(&session, &definition).await?;
         let all = approvals.iter().all(|(_, approved)| *approved);
         let deadline = Instant::now() + if all { PATIENCE } else { SHORT_PATIENCE };

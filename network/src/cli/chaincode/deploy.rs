@@ -44,6 +44,14 @@ impl Deploy {
         let session = self.chain.open()?;
         let channel = session.file().channel(self.chain.channel.as_deref())?;
         let package = self.package.as_deref().map(Package::read).transpose()?;
+        if package.is_none() {
+            chaincodes::refuse_unknown(&self.name)?;
+        }
+        if let Some(policy) = &self.policy {
+            let member = channel.organisations.first().map_or("", String::as_str);
+            let reader = session.file().admin(member)?;
+            chaincodes::refuse_strangers(&session, channel, reader, policy).await?;
+        }
         let wanted = Deployment {
             name: &self.name,
             version: self.version.as_deref(),

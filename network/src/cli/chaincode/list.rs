@@ -1,5 +1,6 @@
 //! `carecord chaincode list`.
 
+use carecord_proto::lifecycle::query_chaincode_definitions_result::ChaincodeDefinition;
 use clap::Args;
 use serde_json::json;
 
@@ -48,6 +49,10 @@ impl List {
             .map(|(found, approved)| {
                 json!({
                     "name": found.name, "version": found.version, "sequence": found.sequence,
+                    "policy": chaincodes::policy_text(&found.validation_parameter),
+                    "collections": collections(found),
+                    "endorsement_plugin": found.endorsement_plugin,
+                    "validation_plugin": found.validation_plugin,
                     "init_required": found.init_required, "approved_by": approved,
                 })
             })
@@ -58,9 +63,16 @@ impl List {
         output.result(&value, || {
             let rows = rows.iter().map(|(found, approved)| {
                 let (version, sequence) = (found.version.clone(), found.sequence.to_string());
-                [found.name.clone(), version, sequence, approved.join(", ")]
+                let policy = chaincodes::policy_text(&found.validation_parameter);
+                let collections = match &collections(found)[..] {
+                    [] => "-".to_owned(),
+                    names => names.join(", "),
+                };
+                let name = found.name.clone();
+                [name, version, sequence, policy, collections, approved.join(", ")]
             });
-            table(["NAME", "VERSION", "SEQUENCE", "APPROVED BY"], rows)
+            let heading = ["NAME", "VERSION", "SEQUENCE", "POLICY", "COLLECTIONS", "APPROVED BY"];
+            table(heading, rows)
         });
         Ok(())
     }
@@ -92,4 +104,8 @@ impl List {
         });
         Ok(())
     }
+}
+
+fn collections(found: &ChaincodeDefinition) -> Vec<String> {
+    found.collections.as_ref().map(chaincodes::collection_names).unwrap_or_default()
 }
