@@ -3,6 +3,9 @@
 //! Who has a certificate of the CA enrols again by it; who has none yet, or one that ended, is registered and enrols by a
 //! secret that serves once. Calls block; callers give them a thread.
 
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
 use carecord_ca::client::Registration;
 use carecord_ca::client::{Client, ClientError, Credential, EnrollOptions, Enrollment, KeptKey};
 use carecord_ca::{Attribute, Issued, make_secret};
@@ -15,6 +18,8 @@ use crate::process::Process;
 use crate::session::Session;
 use crate::state::NodeEntry;
 
+/// How long a CA may take to accept a connection.
+const PROBE: Duration = Duration::from_millis(500);
 const TLS: &str = "tls";
 /// A secret for one enrolment serves once.
 const ONCE: i64 = 1;
@@ -41,6 +46,26 @@ pub(super) struct Asked {
 pub(super) fn running(session: &Session, organisation: &str) -> Option<NodeEntry> {
     let ca = ca_of(session.file(), organisation).ok()?;
     Process::of_file(&ca.pid_file).map(|_| ca.clone())
+}
+
+/// The CA of `organisation` if it has one, which must run then: what its keys in the folder made would stand in no log of
+/// its, and whom only a list revokes would get other certificates from it.
+pub(super) fn required(session: &Session, organisation: &str) -> Outcome<Option<NodeEntry>> {
+    let Ok(ca) = ca_of(session.file(), organisation) else { return Ok(None) };
+    if Process::of_file(&ca.pid_file).is_some() || takes_connections(ca) {
+        return Ok(Some(ca.clone()));
+    }
+    let cause = format!("{} does not run, and what its keys made would stand in no log", ca.name);
+    let dir = session.dir().root().display();
+    Err(Failure::new(Code::CaUnreachable, cause)
+        .at(organisation)
+        .hint(format!("nothing was done; `carecord network up --dir {dir} --detach` starts it")))
+}
+
+/// Whether a process of another machine may be there.
+fn takes_connections(ca: &NodeEntry) -> bool {
+    let mut addresses = ca.address.to_socket_addrs().into_iter().flatten();
+    addresses.any(|address| TcpStream::connect_timeout(&address, PROBE).is_ok())
 }
 
 /// Fails if somebody wants to say how long certificates of a running CA hold.

@@ -48,7 +48,7 @@ pub(super) async fn of(
     let folder = folder_of(session, &node.organisation)?;
     let member = folder.node(&node.name).map_err(failed)?;
     let hosts = hosts(&member.tls_certificate())?;
-    let Some(ca) = at_ca::running(session, &node.organisation) else {
+    let Some(ca) = at_ca::required(session, &node.organisation)? else {
         return with_keys(session, node, &hosts, days.unwrap_or(super::DAYS));
     };
     at_ca::refuse_days(&ca, &node.name, days)?;

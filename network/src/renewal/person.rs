@@ -23,7 +23,7 @@ const RESERVED: &str = "hf.";
 /// that runs, else made with the CA's keys in the folder.
 pub async fn user(session: &Session, user: &UserEntry, days: Option<u32>) -> Outcome<Renewed> {
     let old = Old::read(session, user)?;
-    let (certificate_pem, tls, from) = match at_ca::running(session, &user.organisation) {
+    let (certificate_pem, tls, from) = match at_ca::required(session, &user.organisation)? {
         Some(ca) => {
             at_ca::refuse_days(&ca, &user.name, days)?;
             let asked = old.asked();

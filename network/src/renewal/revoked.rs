@@ -36,7 +36,7 @@ pub async fn revoke(session: &Session, users: &[&UserEntry]) -> Outcome<Revoked>
     for user in users {
         certificates.extend(replaced::certificates_of(user)?);
     }
-    let of_ca = match at_ca::running(session, &organisation) {
+    let of_ca = match at_ca::required(session, &organisation)? {
         None => None,
         Some(ca) => {
             let mut ids: Vec<_> = certificates.iter().map(|one| one.common_name.clone()).collect();
@@ -69,11 +69,6 @@ fn at(ca: &NodeEntry, ids: &[String]) -> Outcome<Bytes> {
 // === impl Revoked ===
 
 impl Revoked {
-    /// Whose people they are.
-    pub fn organisation(&self) -> &str {
-        &self.organisation
-    }
-
     /// The list for a channel with this configuration: the CA's, if all stand on it; certificates that the CA does not know
     /// (bring-up made them) need one made with its keys.
     pub fn list(&self, session: &Session, root: &ConfigGroup) -> Outcome<Bytes> {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail")]
 
+mod administrators;
 mod ca;
 mod chaincode;
 mod command_line;

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use carecord_ca::KeyKind;
 use carecord_ca::client::{Client, EnrollOptions, Enrollment, MspNames, read_msp, write_msp};
+use carecord_ca::{KeyKind, NodeRole};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::at_ca::AtCa;
+use crate::certificates::Certificate;
 use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 use crate::membership::said;
@@ -176,7 +177,7 @@ fn add_user(
         organisation: organisation.name,
         msp_id: organisation.msp_id,
         role: role(&enrolled.credential.certificate_pem),
-        admin: false,
+        admin: is_admin(&enrolled.credential.certificate_pem),
         key_kind: key.name().to_owned(),
         certificate_file: absolute(&msp.join("signcerts").join("cert.pem"))?,
         key_file: key_file(msp)?,
@@ -197,6 +198,12 @@ fn key_file(msp: &Path) -> Outcome<PathBuf> {
     let entry = std::fs::read_dir(&folder).map_err(failed)?.next();
     let entry = entry.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
     absolute(&entry.map_err(failed)?.path())
+}
+
+/// Whether an MSP takes the certificate's holder for an administrator.
+fn is_admin(certificate_pem: &str) -> bool {
+    let own = Certificate::of_pem(certificate_pem.as_bytes()).into_iter().next();
+    own.is_some_and(|own| own.units.iter().any(|unit| unit == NodeRole::Admin.ou()))
 }
 
 /// The role in a certificate's attributes.
