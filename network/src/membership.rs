@@ -55,7 +55,7 @@ pub fn said(error: ClientError) -> Failure {
         ClientError::Refused { code: AUTHENTICATION, .. } => Failure::new(Code::CaRefused, error)
             .hint("wrong id or secret, a secret that was used up, or a certificate that was revoked or has expired; the CA's log has the reason"),
         ClientError::Refused { code: 71, .. } => Failure::new(Code::CaRefused, error)
-            .hint("the registrar may not do this; the CA's log has the reason"),
+            .hint("the registrar may not give this type, affiliation, attribute or role, or there is none of this name; the CA's log has the reason"),
         ClientError::Refused { .. } => Failure::new(Code::CaRefused, error),
         ClientError::Credential(_) => Failure::new(Code::Certificate, error),
     }

@@ -99,7 +99,7 @@ fn list(output: Output, found: &[Listed]) {
             [
                 manifest.node.clone(),
                 manifest.role.clone(),
-                manifest.created_unix_s.to_string(),
+                moment(manifest.created_unix_s),
                 manifest.bytes().to_string(),
                 manifest.keys.to_string(),
                 folder.display().to_string(),
@@ -107,4 +107,11 @@ fn list(output: Output, found: &[Listed]) {
         });
         table(["NODE", "ROLE", "CREATED", "BYTES", "KEYS", "FOLDER"], rows)
     });
+}
+
+/// In UTC, to the second.
+fn moment(unix_s: i64) -> String {
+    let known = time::OffsetDateTime::from_unix_timestamp(unix_s).ok();
+    let format = time::format_description::well_known::Rfc3339;
+    known.and_then(|at| at.format(&format).ok()).unwrap_or_else(|| unix_s.to_string())
 }

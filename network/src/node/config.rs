@@ -148,7 +148,7 @@ impl NodeConfig {
             std::io::ErrorKind::NotFound => {
                 Failure::new(Code::NodeConfig, "the configuration file does not exist")
                     .at(path.display())
-                    .hint("`carecord network init` writes one for each node")
+                    .hint("`carecord network init` writes one for each node; they name absolute paths, so a network whose folder was moved must be moved back")
             }
             _ => Failure::file(path, &error),
         })?;

@@ -58,15 +58,18 @@ impl Check {
             "certificates": rows,
         });
         output.result(&result, || {
-            let rows = found.iter().map(|(path, certificate)| {
+            if ending == 0 {
+                return format!("none of {} certificates ends within this time", found.len());
+            }
+            let due = found.iter().filter(|(_, certificate)| ends(certificate));
+            let rows = due.map(|(path, certificate)| {
                 [
                     shown(certificate.not_after_unix_s, certificate.lasts_s(now)),
-                    if ends(certificate) { "renew".to_owned() } else { String::new() },
                     certificate.common_name.clone(),
                     path.strip_prefix(&self.dir).unwrap_or(path).display().to_string(),
                 ]
             });
-            table(["UNTIL", "", "SUBJECT", "FILE"], rows)
+            table(["UNTIL", "SUBJECT", "FILE"], rows)
         });
         if ending == 0 {
             return Ok(());
@@ -74,9 +77,11 @@ impl Check {
         let total = found.len();
         let cause =
             format!("{ending} of {total} certificates have expired or will within this time");
-        Err(Failure::new(Code::Expiring, cause)
-            .at(self.dir.display())
-            .hint("carecord cert renew --all --dir DIR renews those of nodes"))
+        let dir = self.dir.display();
+        let hint = format!(
+            "`carecord cert renew --dir {dir} --all` renews those of nodes, `--user NAME` those of a person"
+        );
+        Err(Failure::new(Code::Expiring, cause).at(dir).hint(hint))
     }
 }
 

@@ -44,7 +44,7 @@ impl List {
                     identity.max_enrollments.to_string(),
                 ]
             };
-            let heading = ["ID", "TYPE", "AFFILIATION", "ROLE", "ENROLMENTS"];
+            let heading = ["ID", "TYPE", "AFFILIATION", "ROLE", "ENROLMENTS ALLOWED"];
             table(heading, found.iter().map(row))
         });
         Ok(())
