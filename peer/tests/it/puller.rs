@@ -111,7 +111,7 @@ async fn a_peer_that_was_away_catches_up_and_keeps_what_it_had() {
 /// A removed organisation never gets the block that removes it, so its peer's own configuration says that all is well.
 #[tokio::test]
 async fn a_peer_that_every_orderer_refuses_answers_nobody_until_one_serves_it_again() {
-    let mut world = World::new(&["AMSP"]).await;
+    let world = World::new(&["AMSP"]).await;
     world.deploy("mischief", "OR('AMSP.peer')").await;
     let client = world.client(0, 0);
     client.transact("mischief", &[b"put", b"k", b"v"], &[]).await.expect("committed");
