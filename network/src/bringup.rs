@@ -35,7 +35,7 @@ pub use health::get as http_get;
 pub use init::init;
 pub(crate) use init::now_unix_s;
 pub use newcomer::{add_nodes, add_organisation};
-pub use ready::ready;
+pub use ready::{Unserved, ready};
 pub use retire::retire;
 pub use start::{start, waiting};
 pub use status::{NodeStatus, Status, status};

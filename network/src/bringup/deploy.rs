@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
+use super::Unserved;
 use crate::chaincodes::{self, Deployment};
 use crate::error::Outcome;
 use crate::output::Output;
 use crate::session::Session;
 use crate::state::ChaincodeEntry;
 
-/// Deploys what the network file names and has not been deployed; returns the names.
-pub async fn deploy(session: &Session, patience: Duration, output: Output) -> Outcome<Vec<String>> {
-    let waiting: Vec<&ChaincodeEntry> =
-        session.file().chaincodes.iter().filter(|chaincode| !chaincode.deployed).collect();
+/// Deploys what the network file names and has not been deployed, except on channels that are not served; returns the names.
+pub async fn deploy(
+    session: &Session,
+    unserved: &[Unserved],
+    patience: Duration,
+    output: Output,
+) -> Outcome<Vec<String>> {
+    let served = |name: &String| unserved.iter().all(|other| other.channel != *name);
+    let due = |entry: &&ChaincodeEntry| !entry.deployed && served(&entry.channel);
+    let waiting: Vec<&ChaincodeEntry> = session.file().chaincodes.iter().filter(due).collect();
     if waiting.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,31 +11,59 @@ use prost::Message;
 use crate::chain;
 use crate::codes::Code;
 use crate::configuring;
-use crate::error::Outcome;
-use crate::output::Output;
+use crate::error::{Failure, Outcome};
+use crate::output::{Output, Step};
 use crate::participation;
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry};
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// Waits until every node answers for every channel that it serves.
-pub async fn ready(session: &Session, patience: Duration, output: Output) -> Outcome<()> {
+/// A channel that some node does not serve.
+#[derive(Debug)]
+pub struct Unserved {
+    /// Its name.
+    pub channel: String,
+    /// Which node, and why.
+    pub failure: Failure,
+}
+
+/// Waits until every node answers for every channel that it serves; a channel that cannot be served is returned, and
+/// does not stand in the way of the others.
+///
+/// # Errors
+/// If no channel at all is served.
+pub async fn ready(
+    session: &Session,
+    patience: Duration,
+    output: Output,
+) -> Outcome<Vec<Unserved>> {
     let step = output.step("channels");
     let deadline = Instant::now() + patience;
-    let file = session.file();
-    for channel in &file.channels {
-        for node in &file.nodes {
-            let serves = channel.orderers.contains(&node.name)
-                || (node.role == "peer" && channel.organisations.contains(&node.organisation));
-            if serves {
-                step.progress(&format!("{} on {}", channel.name, node.name));
-                wait(session, node, channel, deadline).await?;
-            }
+    let (mut names, mut unserved) = (Vec::new(), Vec::new());
+    for channel in &session.file().channels {
+        match served(session, channel, deadline, &step).await {
+            Ok(()) => names.push(channel.name.as_str()),
+            Err(failure) => unserved.push(Unserved { channel: channel.name.clone(), failure }),
         }
     }
-    let names: Vec<&str> = file.channels.iter().map(|channel| channel.name.as_str()).collect();
-    step.done(&names.join(", "));
+    if names.is_empty() && !unserved.is_empty() {
+        return Err(unserved.remove(0).failure);
+    }
+    step.end(unserved.is_empty(), &names.join(", "));
+    Ok(unserved)
+}
+
+async fn served(
+    session: &Session,
+    channel: &ChannelEntry,
+    deadline: Instant,
+    step: &Step,
+) -> Outcome<()> {
+    for node in configuring::nodes_of(session, channel) {
+        step.progress(&format!("{} on {}", channel.name, node.name));
+        wait(session, node, channel, deadline).await?;
+    }
     Ok(())
 }
 

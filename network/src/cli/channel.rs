@@ -41,7 +41,7 @@ impl Channel {
             Self::Config(command) => command.run(output).await,
             Self::Create(command) => command.run(output).await,
             Self::Join(command) => command.run(output).await,
-            Self::Leave(command) => command.run(output),
+            Self::Leave(command) => command.run(output).await,
         }
     }
 }

@@ -89,8 +89,11 @@ impl Demo {
         let patience = Duration::from_secs(self.timeout);
         bringup::start(&file, patience, output)?;
         let session = Session::open(dir.root())?;
-        bringup::ready(&session, patience, output).await?;
-        bringup::deploy(&session, patience, output).await?;
+        let unserved = bringup::ready(&session, patience, output).await?;
+        if let Some(channel) = unserved.into_iter().next() {
+            return Err(channel.failure);
+        }
+        bringup::deploy(&session, &[], patience, output).await?;
         Ok(())
     }
 

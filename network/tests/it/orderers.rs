@@ -117,7 +117,11 @@ fn an_orderer_that_left_joins_by_the_configuration_in_force_and_not_by_the_first
     let network = Running::up("bench.toml");
     let dir = network.dir();
     json(&["orderer", "replace", "--dir", dir, "orderer3", "--with", "orderer4"]);
-    json(&["channel", "leave", "--dir", dir, "-C", "care", "--node", "orderer2"]);
+    let leave = ["channel", "leave", "--dir", dir, "-C", "care", "--node", "orderer2"];
+    let (code, said) = failure(&leave);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.starts_with("error CR-CFG-004: orderer2: the orderer is a consenter"), "{said}");
+    json(&[&leave[..], &["--force"]].concat());
     let listed = || {
         let file = std::fs::read(std::path::Path::new(dir).join("network.json")).unwrap();
         let file: serde_json::Value = serde_json::from_slice(&file).unwrap();

@@ -15,6 +15,9 @@ use crate::participation;
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry};
 
+/// What an orderer with a vote calls itself.
+const CONSENTER: &str = "consenter";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Join {
     #[command(flatten)]
@@ -112,12 +115,15 @@ pub(in crate::cli) struct Leave {
     /// Orderer that leaves; its data of the channel are removed.
     #[arg(long)]
     node: String,
+    /// Remove the data of a consenter, too, and its vote with them.
+    #[arg(long)]
+    force: bool,
 }
 
 // === impl Leave ===
 
 impl Leave {
-    pub(super) fn run(self, output: Output) -> Outcome<()> {
+    pub(super) async fn run(self, output: Output) -> Outcome<()> {
         let session = Session::open(&self.folder.dir)?;
         let node = session.file().node(&self.node)?;
         if node.role != "orderer" {
@@ -125,6 +131,13 @@ impl Leave {
             return Err(Failure::new(Code::Argument, cause).at(&node.name).hint(
                 "suspend its organisation, or stop the peer and remove its folder ledgers/CHANNEL",
             ));
+        }
+        if !self.force && self.is_consenter(&session, node).await? {
+            let cause = "the orderer is a consenter: without its data it has no vote, and a channel that has lost most votes is lost";
+            let (name, channel) = (&node.name, &self.channel);
+            return Err(Failure::new(Code::ConfigDangerous, cause).at(name).hint(format!(
+                "`carecord orderer remove {name} -C {channel}` takes it from the consenters first; --force removes its data all the same"
+            )));
         }
         participation::remove(&session, node, &self.channel)?;
         let gone = |entry: &mut ChannelEntry| entry.orderers.retain(|name| *name != node.name);
@@ -134,5 +147,16 @@ impl Leave {
         });
         output.result(&value, || format!("{} has left channel {}", node.name, self.channel));
         Ok(())
+    }
+
+    /// By its own word, or by the configuration: one that has lost its data does not know it.
+    async fn is_consenter(&self, session: &Session, node: &NodeEntry) -> Outcome<bool> {
+        if participation::standing(session, node, &self.channel)?.relation == CONSENTER {
+            return Ok(true);
+        }
+        let file = session.file();
+        let Ok(channel) = file.channel(Some(&self.channel)) else { return Ok(false) };
+        let current = configuring::current(session, channel, file.admin(&node.organisation)?).await;
+        Ok(current.is_ok_and(|current| consenters::names(&current.block, node)))
     }
 }

@@ -51,18 +51,29 @@ impl Up {
         let brought_up = async {
             bringup::start(&file, patience, output)?;
             let session = Session::open(dir.root())?;
-            bringup::ready(&session, patience, output).await?;
-            bringup::deploy(&session, patience, output).await
+            let unserved = bringup::ready(&session, patience, output).await?;
+            bringup::deploy(&session, &unserved, patience, output).await?;
+            Ok(unserved)
         };
-        if let Err(failure) = brought_up.await {
-            // Nodes that ran before go on; what the logs of the others say stays in the folder.
-            bringup::stop_nodes(&ours)?;
-            return Err(failure);
-        }
+        let unserved = match brought_up.await {
+            Ok(unserved) => unserved,
+            Err(failure) => {
+                // Nodes that ran before go on; what the logs of the others say stays in the folder.
+                bringup::stop_nodes(&ours)?;
+                return Err(failure);
+            }
+        };
         let file = dir.read()?;
         show(&dir, &file, begun.elapsed(), output);
         if self.detach {
-            return Ok(());
+            return all_served(&unserved);
+        }
+        for channel in &unserved {
+            output.note(&format!(
+                "channel {} is not served: {}",
+                channel.channel,
+                channel.failure.cause()
+            ));
         }
         output.note("Ctrl-C stops the network; its data stays.");
         wait_for_interrupt().await?;
@@ -105,6 +116,21 @@ impl Up {
         output.note(&format!("{} is a new network in {}", file.name, dir.root().display()));
         Ok(file)
     }
+}
+
+/// A channel that is not served ends the command with an error; its nodes run, for the sake of the others.
+fn all_served(unserved: &[bringup::Unserved]) -> Outcome<()> {
+    let Some(first) = unserved.first() else { return Ok(()) };
+    let told: Vec<String> = unserved
+        .iter()
+        .map(|one| format!("channel {}: {}", one.channel, one.failure.cause()))
+        .collect();
+    let (code, kind) = (first.failure.code(), first.failure.kind());
+    Err(Failure::foreign(code, kind, told.join("; ")).at("not served").hint(format!(
+        "all nodes run, and the other channels are served; `carecord orderer status -C {}` shows who orders it. One that has \
+         lost most of its consenters for good is closed by `carecord channel leave --force` for each orderer that is left",
+        first.channel
+    )))
 }
 
 fn refuse_second_start(dir: &NetworkDir, file: &NetworkFile) -> Outcome<()> {
