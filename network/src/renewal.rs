@@ -62,6 +62,10 @@ pub async fn node(session: &Session, node: &NodeEntry, days: Option<u32>) -> Out
     if node.role == CA {
         return authority::renew(session, node, days).await;
     }
+    if node.role == ORDERER {
+        // Before anything is changed: what would be refused after the new signing certificate is refused now.
+        consenter::all_vote(session, node).await?;
+    }
     let (member, new) = issuing::of(session, node, days).await?;
     let before = taken::counts(node);
     files::signing(&member, &new.signing)?;

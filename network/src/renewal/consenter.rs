@@ -16,11 +16,17 @@ use crate::configuring::{self, Change};
 use crate::error::{Failure, Outcome};
 use crate::node::config::NodeConfig;
 use crate::pairs;
+use crate::participation;
+use crate::process::Process;
 use crate::session::Session;
 use crate::state::{ChannelEntry, NodeEntry, UserEntry};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
+/// How long an orderer that was just started may take to get its vote: two elections with Fabric's own tick.
+const VOTES: Duration = Duration::from_secs(10);
+/// What an orderer with a vote calls itself.
+const CONSENTER: &str = "consenter";
 
 /// Gives an orderer a TLS certificate: known beside the old one, then named by its channels, then in force.
 pub(super) async fn renew(
@@ -45,7 +51,7 @@ pub(super) async fn renew(
         let change = Change {
             channel: &channel.name,
             signers: &signers,
-            nodes: &configuring::nodes_of(session, channel),
+            nodes: &running(configuring::nodes_of(session, channel)),
             patience: PATIENCE,
             force: false,
         };
@@ -61,6 +67,50 @@ pub(super) async fn renew(
         healthy(session, channel).await?;
     }
     Ok(())
+}
+
+/// Who is down reads the configuration when it is started.
+fn running(nodes: Vec<&NodeEntry>) -> Vec<&NodeEntry> {
+    nodes.into_iter().filter(|node| Process::of_file(&node.pid_file).is_some()).collect()
+}
+
+/// Waits a while until all orderers of `node`'s channels vote: while one does not, no certificate of a consenter is
+/// exchanged, since the channel could lose its majority in between.
+pub(super) async fn all_vote(session: &Session, node: &NodeEntry) -> Outcome<()> {
+    let deadline = Instant::now() + VOTES;
+    for channel in session.file().channels.iter().filter(|c| c.orderers.contains(&node.name)) {
+        for name in &channel.orderers {
+            votes(session, session.file().node(name)?, channel, deadline).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn votes(
+    session: &Session,
+    node: &NodeEntry,
+    channel: &ChannelEntry,
+    deadline: Instant,
+) -> Outcome<()> {
+    loop {
+        let runs = Process::of_file(&node.pid_file).is_some();
+        let is = match participation::standing(session, node, &channel.name) {
+            Ok(standing) if standing.relation == CONSENTER => return Ok(()),
+            Ok(standing) => format!("{}, {}", standing.relation, standing.status),
+            Err(_) if !runs => "down".to_owned(),
+            Err(failure) => failure.cause().to_owned(),
+        };
+        if !runs || Instant::now() >= deadline {
+            let (name, channel) = (&node.name, &channel.name);
+            let cause = format!(
+                "{name} has no vote on channel {channel} ({is}), and certificates of its orderers are exchanged only while all vote"
+            );
+            return Err(Failure::new(Code::Renew, cause).at(name).hint(format!(
+                "`carecord orderer status -C {channel}`; start it, or take it out with `carecord orderer remove {name} -C {channel}`"
+            )));
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Administrators of the organisations that order the channel: they decide who orders.

@@ -83,3 +83,28 @@ fn an_organisation_that_leaves_stands_in_the_way_of_nothing() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("on the channel already"), "{said}");
 }
+
+#[test]
+fn who_cannot_be_renewed_keeps_nobody_else_from_new_certificates() {
+    let network = Running::up("bench.toml");
+    let dir = network.dir();
+    for node in ["orderer3", "hospital-b"] {
+        json(&["network", "down", "--dir", dir, "--node", node]);
+    }
+    let (code, said) = failure(&["cert", "renew", "--all", "--dir", dir, "--quiet"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.starts_with("error CR-CRT-003: 3 of 5 are not renewed\n"), "{said}");
+    for orderer in ["orderer1", "orderer2", "orderer3"] {
+        let line =
+            format!("\n  {orderer}: CR-CRT-003: orderer3 has no vote on channel care (down)");
+        assert!(said.contains(&line), "{said}");
+    }
+    assert!(said.contains("renew --node orderer1 --node orderer2 --node orderer3`"), "{said}");
+    json(&["network", "up", "--dir", dir, "--detach"]);
+    json(&["tx", "submit", "--dir", dir, "--as", "client-a", "bench", "put", "k", "v"]);
+
+    // A peer that is down keeps no orderer from its new certificate.
+    json(&["network", "down", "--dir", dir, "--node", "hospital-b"]);
+    let all = json(&["cert", "renew", "--all", "--dir", dir]);
+    assert_eq!(all["renewed"].as_array().unwrap().len(), 5, "{all}");
+}
