@@ -1,7 +1,8 @@
 //! The operations service: `/metrics`, `/healthz`, `/logspec`, `/version`, over HTTP or HTTPS.
 //!
 //! Over HTTPS, as in Fabric, `/metrics` and `/logspec` answer only who has shown a client certificate that the
-//! listener's TLS trusts; `/healthz` and `/version` answer everybody. Plain HTTP knows nobody and answers everything.
+//! listener's TLS trusts; `/healthz` and `/version` answer everybody. What changes something wants an administrator's
+//! certificate. Plain HTTP knows nobody and answers everything.
 
 mod addresses;
 mod serving;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -65,6 +66,8 @@ pub enum Caller {
     Anonymous,
     /// Somebody whose certificate the listener's TLS has verified.
     Verified,
+    /// The same, whose certificate says that it is an administrator's.
+    Administrator,
 }
 
 #[derive(Serialize)]
@@ -99,6 +102,7 @@ impl Operations {
         Router::new()
             .route("/metrics", get(metrics))
             .route("/logspec", get(logspec).put(set_logspec))
+            .route_layer(middleware::from_fn(only_administrators_change))
             .route_layer(middleware::from_fn(refuse_anonymous))
             .route("/healthz", get(healthz))
             .route("/version", get(version))
@@ -125,7 +129,24 @@ async fn refuse_anonymous(request: Request, next: Next) -> Response {
             let error = "a client certificate of the node's organisation is required".to_owned();
             (StatusCode::UNAUTHORIZED, Json(Refusal { error })).into_response()
         }
-        Some(Caller::Unknown | Caller::Verified) | None => next.run(request).await,
+        Some(Caller::Unknown | Caller::Verified | Caller::Administrator) | None => {
+            next.run(request).await
+        }
+    }
+}
+
+/// Lets only administrators change something, where callers are known; whoever got past TLS may look. For listeners whose
+/// CA gives certificates to others, too: Fabric takes each of them for an administrator's.
+pub async fn only_administrators_change(request: Request, next: Next) -> Response {
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.extensions().get::<Caller>() {
+        Some(Caller::Anonymous | Caller::Verified) if !looks => {
+            let error = "a TLS client certificate with the unit (OU) admin is required; \
+                         carecord cert renew --user Admin makes one"
+                .to_owned();
+            (StatusCode::FORBIDDEN, Json(Refusal { error })).into_response()
+        }
+        _ => next.run(request).await,
     }
 }
 
@@ -239,6 +260,30 @@ mod tests {
             assert_eq!(status(path, Caller::Unknown).await, 200, "{path}");
         }
         assert_eq!(status("/nothing", Caller::Anonymous).await, 404);
+    }
+
+    #[tokio::test]
+    async fn log_levels_are_changed_by_administrators_alone_where_callers_are_known() {
+        let operations = Operations {
+            registry: Registry::new(),
+            logspec: LogSpec::detached("info").expect("valid"),
+            health: Vec::new(),
+            version: Version { commit: "abc".to_owned(), version: "1.2.3".to_owned() },
+        };
+        for (caller, expected) in [
+            (Caller::Anonymous, 401),
+            (Caller::Verified, 403),
+            (Caller::Administrator, 204),
+            (Caller::Unknown, 204),
+        ] {
+            let mut request = Request::new(axum::body::Body::from(r#"{"spec":"debug"}"#));
+            *request.uri_mut() = "/logspec".parse().expect("a path");
+            *request.method_mut() = Method::PUT;
+            request.extensions_mut().insert(caller);
+            let answer = operations.clone().routes().oneshot(request).await;
+            let status = answer.expect("routes do not fail").status().as_u16();
+            assert_eq!(status, expected, "{caller:?}");
+        }
     }
 
     #[tokio::test]

@@ -116,7 +116,8 @@ pub(crate) fn finish(certificate: &Path, key: &Path) -> Outcome<()> {
 /// The file beside `certificate` that holds the certificate of the key, and its text.
 fn waiting(certificate: &Path, key_text: &[u8]) -> Option<(PathBuf, Vec<u8>)> {
     let next = certificate.with_file_name(NEXT_CERTIFICATE);
-    [draft_of(certificate), next].into_iter().find_map(|path| {
+    let there = [draft_of(certificate), next].into_iter().filter(|path| path.is_file());
+    there.into_iter().find_map(|path| {
         let text = fs::read(&path).ok()?;
         fits(&text, key_text).map(|_| (path, text))
     })

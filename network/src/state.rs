@@ -402,6 +402,12 @@ pub fn read_text(path: &Path) -> Outcome<String> {
 
 /// Reads a certificate or key that must be there.
 pub fn read_credential(path: &Path) -> Outcome<Vec<u8>> {
+    // A pipe in its place would be waited for without end.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Failure::new(Code::Certificate, "this certificate or key is no regular file")
+            .at(path.display())
+            .hint("restore it from a backup"));
+    }
     std::fs::read(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::new(Code::Certificate, "this certificate or key is missing")

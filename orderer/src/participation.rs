@@ -1,8 +1,8 @@
 //! Channel participation: the REST interface of Fabric's `osnadmin`, with its paths, status codes, JSON and texts
 //! (`orderer/common/channelparticipation/restapi.go`), and under `/carecord/v1/` what ours has beyond it.
 //!
-//! Place in the flow: the node serves these routes over mutual TLS to its own organisation's administrators; each request
-//! is one step of the [`Registrar`] or a look at a channel. A name is checked before it becomes a path or a label.
+//! Place in the flow: the node serves these routes over mutual TLS to its own organisation; each request is one step of the
+//! [`Registrar`], for administrators alone, or a look at a channel. A name is checked before it becomes a path or a label.
 
 mod answer;
 mod blocks;
@@ -21,6 +21,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use carecord_channel::config::names::check_channel_id;
+use carecord_monitoring::operations::only_administrators_change;
 use serde::Serialize;
 
 use crate::registrar::{Refusal, Registrar};
@@ -44,6 +45,7 @@ pub(crate) fn routes(registrar: Arc<Registrar>) -> Router {
         .route(&format!("{OURS}/{{channel}}/consenters"), get(consenters::show))
         .route(&format!("{OURS}/{{channel}}/leader"), post(consenters::lead))
         .layer(middleware::from_fn(negotiate))
+        .layer(middleware::from_fn(only_administrators_change))
         .route("/participation/v1/", get(redirect))
         .fallback(|| async { (StatusCode::NOT_FOUND, "404 page not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -18,6 +18,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tower::ServiceExt;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Caller, TlsSource, addresses::Addresses};
 
@@ -37,6 +38,9 @@ struct Bounds {
     /// How long that request may take then, its answer's reading included.
     farewell: Duration,
 }
+
+/// The unit (OU) of administrators' certificates, to the letter, as MSPs with node OUs have it.
+const ADMINISTRATORS: &str = "admin";
 
 const BOUNDS: Bounds = Bounds {
     connections: 256,
@@ -99,7 +103,7 @@ async fn connection(
             match timeout(bounds.header, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let shown = stream.get_ref().1.peer_certificates();
-                    let caller = shown.map_or(Caller::Anonymous, |_| Caller::Verified);
+                    let caller = shown.map_or(Caller::Anonymous, caller_of);
                     requests(bounds, stream, caller, routes).await
                 }
                 Ok(Err(error)) => {
@@ -131,6 +135,16 @@ async fn requests(
     }
     serving.as_mut().graceful_shutdown();
     timeout(bounds.farewell, serving).await.unwrap_or(Ok(()))
+}
+
+/// Who has shown these certificates, the first of them their own.
+fn caller_of(shown: &[rustls::pki_types::CertificateDer<'_>]) -> Caller {
+    let own = shown.first().and_then(|own| X509Certificate::from_der(own).ok());
+    let is_administrator = own.is_some_and(|(_, own)| {
+        let mut units = own.subject().iter_organizational_unit();
+        units.any(|unit| unit.as_str().is_ok_and(|unit| unit == ADMINISTRATORS))
+    });
+    if is_administrator { Caller::Administrator } else { Caller::Verified }
 }
 
 /// The service of one connection, whose requests all come from `caller`.

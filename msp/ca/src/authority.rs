@@ -35,8 +35,10 @@ pub enum NodeRole {
 pub struct Request {
     /// Common name of the subject.
     pub common_name: String,
-    /// NodeOU of an identity certificate; a TLS certificate has none.
+    /// NodeOU of an identity certificate; of TLS certificates only administrators' have one.
     pub role: Option<NodeRole>,
+    /// Whether it is for TLS.
+    pub tls: bool,
     /// Content of Fabric-CA's attribute extension; nothing is written if empty.
     pub attributes: BTreeMap<String, String>,
     /// Host names and addresses that a TLS certificate answers for.
@@ -167,7 +169,7 @@ impl Authority {
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if request.role.is_none() {
+        if request.tls {
             params.extended_key_usages =
                 vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         }

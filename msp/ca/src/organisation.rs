@@ -137,6 +137,7 @@ impl Organisation {
         self.ca.issue(&Request {
             common_name: name.to_owned(),
             role: Some(role),
+            tls: false,
             attributes: BTreeMap::new(),
             hosts: Vec::new(),
             anonymous: false,
@@ -150,6 +151,7 @@ impl Organisation {
         self.tls_ca.issue(&Request {
             common_name: name.to_owned(),
             role: None,
+            tls: true,
             attributes: BTreeMap::new(),
             hosts: hosts.to_vec(),
             anonymous: false,
@@ -158,7 +160,8 @@ impl Organisation {
         })
     }
 
-    /// The TLS client certificate of a person; a patient's says no more than the pseudonym.
+    /// The TLS client certificate of a person; a patient's says no more than the pseudonym, an administrator's that it is
+    /// one, since an orderer's administration asks for that.
     pub fn person_tls(
         &self,
         person: &Person,
@@ -167,7 +170,8 @@ impl Organisation {
     ) -> Result<Issued, Error> {
         self.tls_ca.issue(&Request {
             common_name: common_name.to_owned(),
-            role: None,
+            role: person.admin.then_some(NodeRole::Admin),
+            tls: true,
             attributes: BTreeMap::new(),
             hosts: Vec::new(),
             anonymous: person.is_patient(),
@@ -188,6 +192,7 @@ impl Organisation {
         self.ca.issue(&Request {
             common_name: common_name.to_owned(),
             role: Some(role),
+            tls: false,
             attributes: person.attributes(),
             hosts: Vec::new(),
             anonymous: person.is_patient(),

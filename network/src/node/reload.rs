@@ -23,6 +23,8 @@ use crate::codes::Code;
 use crate::error::{Failure, Outcome};
 
 const POLL: Duration = Duration::from_secs(1);
+/// An MSP's folder of revocation lists.
+const REVOCATION_LISTS: &str = "crls";
 /// Files of a folder that are looked at; an MSP has far fewer.
 const MAX_FILES: usize = 1_000;
 
@@ -118,6 +120,8 @@ fn check(identity: &TlsIdentity, roots: &[Vec<u8>]) -> Result<(), String> {
 /// Reads the MSP folder anew and hands it over if its signer is a living identity of its own MSP.
 fn reload_identity(config: &NodeConfig, node: &dyn Renewable) -> Outcome<()> {
     let at = &config.msp_dir;
+    check_regular(at)?;
+    check_lists(&at.join(REVOCATION_LISTS))?;
     let signer = keystore::load_signing_identity(at, &config.msp_id)
         .map_err(|error| refused(at, error.to_string()))?;
     let msp = local_msp(config)?;
@@ -159,6 +163,29 @@ fn identity_shape(config: &NodeConfig) -> Shape {
     list(&config.msp_dir, &mut files);
     files.sort();
     files.into_iter().map(shape_of).collect()
+}
+
+/// Fails on what can only be waited for, such as a pipe, where an MSP has its files; `crls` and the like are read as well.
+fn check_regular(msp_dir: &Path) -> Outcome<()> {
+    let mut files = Vec::new();
+    list(msp_dir, &mut files);
+    let odd =
+        files.iter().find(|path| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()));
+    odd.map_or(Ok(()), |path| Err(refused(path, "this is no regular file".to_owned())))
+}
+
+/// Fails on a file that is to revoke somebody and is no PEM: an MSP passes over it, as Fabric's, and whoever put it there
+/// would believe it in force.
+fn check_lists(folder: &Path) -> Outcome<()> {
+    let mut files = Vec::new();
+    list(folder, &mut files);
+    for path in files {
+        let text = std::fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
+        if !pem::parse_many(&text).is_ok_and(|blocks| !blocks.is_empty()) {
+            return Err(refused(&path, "there is no revocation list in this file".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// The files of an MSP folder and of the folders in it.

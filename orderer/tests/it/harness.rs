@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use carecord_ca::{NodeRole, Validity};
+use carecord_ca::{NodeRole, Person, Validity};
 use carecord_comm::orderer::atomic_broadcast_client::AtomicBroadcastClient;
 use carecord_comm::{ClientTls, Endpoint, HttpsClient, TlsIdentity, dial};
 use carecord_monitoring::{OrdererMetrics, Registry};
@@ -179,8 +179,18 @@ impl Cluster {
 
     /// Asks a node's administration as an administrator of the orderers, or as whoever `identity` is.
     pub(crate) async fn ask(&self, index: usize, request: Ask) -> Answer {
-        let issued = self.orderers.authority.tls("admin", &["admin".to_owned()], validity());
-        self.ask_as(index, Some(identity(&issued.unwrap())), request).await.unwrap()
+        self.ask_as(index, Some(self.person("admin", true)), request).await.unwrap()
+    }
+
+    /// TLS identity of a node.
+    pub(crate) fn own_identity(&self, index: usize) -> TlsIdentity {
+        identity(&self.nodes[index].tls)
+    }
+
+    /// TLS identity of somebody of the orderers' organisation.
+    pub(crate) fn person(&self, name: &str, admin: bool) -> TlsIdentity {
+        let person = Person { name: name.to_owned(), role: None, admin, key: Default::default() };
+        identity(&self.orderers.authority.person_tls(&person, name, validity()).unwrap())
     }
 
     /// The same with a certificate of another organisation's TLS CA.

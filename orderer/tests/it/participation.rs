@@ -25,12 +25,31 @@ fn error(answer: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c10_only_administrators_of_the_own_organisation_get_past_tls() {
+async fn c10_only_the_own_organisation_gets_past_tls() {
     let cluster = Cluster::start(1).await;
     let list = Ask::new("GET", CHANNELS);
     assert!(cluster.ask_as(0, None, list.clone()).await.is_err(), "no certificate");
     assert!(cluster.ask_as_other(0, list.clone()).await.is_err(), "another organisation's");
     assert_eq!(cluster.ask(0, list).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c10_who_is_no_administrator_may_look_and_change_nothing() {
+    let cluster = Cluster::start(1).await;
+    let lead = format!("/carecord/v1/channels/{CHANNEL}/leader");
+    let join_again = join(&cluster.genesis().clone());
+    let update = Ask::form("PUT", CHANNELS, &[("config-update-envelope", b"x")]);
+    for ask in [join_again, update, Ask::new("POST", lead), of_channel("DELETE")] {
+        let what = format!("{} {}", ask.method, ask.path);
+        for who in [cluster.person("joe", false), cluster.own_identity(0)] {
+            let refused = cluster.ask_as(0, Some(who), ask.clone()).await.unwrap();
+            assert_eq!(refused.status, 403, "{what}: {}", refused.text());
+        }
+        assert_ne!(cluster.ask(0, ask).await.status, 403, "{what} by an administrator");
+    }
+    let list = Ask::new("GET", CHANNELS);
+    let shown = cluster.ask_as(0, Some(cluster.person("joe", false)), list).await;
+    assert_eq!(shown.unwrap().status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -228,15 +228,25 @@ fn check_uses(identity: &Identity, ca_max: i64) -> Result<(), Refusal> {
 /// Most names in one TLS certificate.
 const HOSTS_MAX: usize = 32;
 
+/// Most letters of a DNS name.
+const HOST_MAX: usize = 253;
+
 fn check_hosts(hosts: &[String]) -> Result<(), Refusal> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
     let allowed = |host: &String| {
+        // A star stands for one label of a domain, not for every host there is.
+        let name = match host.strip_prefix("*.") {
+            Some(domain) if !domain.contains('.') => "",
+            Some(domain) => domain,
+            None => host,
+        };
         host.parse::<std::net::IpAddr>().is_ok()
-            || (!host.is_empty()
-                && host.len() <= 253
-                && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_*".contains(c)))
+            || (!name.is_empty() && host.len() <= HOST_MAX && name.chars().all(plain))
     };
     if hosts.len() > HOSTS_MAX || !hosts.iter().all(allowed) {
-        let why = format!("hosts: at most {HOSTS_MAX} DNS names or addresses are possible");
+        let why = format!(
+            "hosts: at most {HOSTS_MAX} DNS names or addresses are possible, a star for one label of a domain only"
+        );
         return Err(Refusal::new(400, Code::InvalidRequest, why));
     }
     Ok(())

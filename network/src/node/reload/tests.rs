@@ -142,6 +142,58 @@ fn a_signer_must_be_a_living_identity_of_its_own_msp() {
     assert_eq!(*handed.identities.lock().unwrap(), 2);
 }
 
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_at_once() {
+    let room = Arc::new(Room::new());
+    let next = room.config.tls.next();
+    let crl = room.member.msp().join("crls").join("list.pem");
+    std::fs::create_dir_all(crl.parent().unwrap()).unwrap();
+    for path in [
+        room.member.tls_certificate(),
+        room.member.tls_key(),
+        next.certificate,
+        room.member.certificate(),
+        room.member.key(),
+        crl,
+    ] {
+        let aside = path.with_extension("aside");
+        let kept = std::fs::rename(&path, &aside).is_ok();
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let (tell, told) = std::sync::mpsc::channel();
+        let reading = Arc::clone(&room);
+        std::thread::spawn(move || {
+            let handed = Handed::default();
+            let tls = reload_tls(&reading.config, &handed, &[]).is_ok();
+            tell.send((tls, reload_identity(&reading.config, &handed).is_ok()))
+        });
+        let (tls, identity) = told
+            .recv_timeout(Duration::from_secs(20))
+            .unwrap_or_else(|_| panic!("{} is waited for", path.display()));
+        let is_next = path.ends_with(pairs::NEXT_CERTIFICATE);
+        assert!(is_next || !(tls && identity), "{}", path.display());
+        std::fs::remove_file(&path).unwrap();
+        if kept {
+            std::fs::rename(&aside, &path).unwrap();
+        }
+    }
+    let handed = Handed::default();
+    reload_tls(&room.config, &handed, &[]).unwrap();
+    reload_identity(&room.config, &handed).unwrap();
+}
+
+#[test]
+fn a_revocation_list_that_is_none_is_refused_by_its_name() {
+    let (room, handed) = (Room::new(), Handed::default());
+    let crl = room.member.msp().join("crls").join("x.pem");
+    std::fs::create_dir_all(crl.parent().unwrap()).unwrap();
+    std::fs::write(&crl, [0, 159, 7]).unwrap();
+    let failure = reload_identity(&room.config, &handed).unwrap_err().to_string();
+    assert!(failure.contains("x.pem"), "{failure}");
+    std::fs::remove_file(&crl).unwrap();
+    reload_identity(&room.config, &handed).unwrap();
+}
+
 #[tokio::test]
 async fn a_change_of_files_is_noticed_and_counted() {
     let (room, handed) = (Room::new(), Handed::default());

@@ -170,3 +170,23 @@ fn k14_a_certificate_that_no_token_could_hold_is_not_issued() {
     assert_eq!(enroll(7), 400);
     assert_eq!(enroll(6), 201);
 }
+
+#[test]
+fn k14_a_node_gets_no_certificate_for_every_host_there_is() {
+    let fixture = Fixture::new();
+    let wanted = Registration { max_enrollments: 9, ..registration("peer7", "peer", &[]) };
+    let secret = fixture.client().register(&fixture.admin(), &wanted).unwrap().secret;
+    let enroll = |host: &str| {
+        let mut body = enrollment("peer7");
+        body["profile"] = json!("tls");
+        body["hosts"] = json!([host]);
+        let header = basic("peer7", &secret);
+        fixture.raw("POST", "/api/v1/enroll", Some(&header), body.to_string().as_bytes()).status
+    };
+    for host in ["*", "*.", "*.org", "a.*.org", "**.a.org", "*a.b.org", "a*"] {
+        assert_eq!(enroll(host), 400, "{host}");
+    }
+    for host in ["peer7", "*.ward.test", "127.0.0.1", "::1"] {
+        assert_eq!(enroll(host), 201, "{host}");
+    }
+}
