@@ -337,7 +337,7 @@ fn a_missing_or_unreadable_certificate_or_key_stops_only_the_node_that_needs_it(
     let kept = fs::read(&key).expect("readable");
     fs::remove_file(&key).expect("removed");
     fs::create_dir(&key).expect("made");
-    one_error(&place.up(), 1, "CR-NET-011", &key.display().to_string(), "cannot be read");
+    one_error(&place.up(), 1, "CR-NET-011", &key.display().to_string(), "is no regular file");
     fs::remove_dir(&key).expect("removed");
     fs::write(&key, kept).expect("written");
     assert_eq!(place.up().exit, 0, "all is well again");

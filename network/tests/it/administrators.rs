@@ -39,7 +39,7 @@ fn what_is_away_is_not_passed_over(dir: &str) {
     json(&["network", "down", "--dir", dir, "--node", "ca-hospital-a", "--node", "hospital-a"]);
     for whose in [["--node", "hospital-a"], ["--user", "client-a"]] {
         let (_, said) = failure(&[&["cert", "renew", "--dir", dir][..], &whose].concat());
-        assert!(said.starts_with("error CR-CA-005: "), "{said}");
+        assert!(said.contains("error CR-CA-005: "), "{said}");
         assert!(said.contains("ca-hospital-a does not run"), "{said}");
     }
     let (_, said) = failure(&["cert", "revoke", "--dir", dir, "--user", "client-a"]);
